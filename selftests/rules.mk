@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# unit/test_*.c: one program each, with ASan and UBSan. harness/*.c: helper programs of the shell tests.
+UNIT := $(patsubst selftests/unit/%.c,%,$(wildcard selftests/unit/test_*.c))
+HARNESS := $(patsubst selftests/harness/%.c,%,$(shell grep -l '^int main' selftests/harness/*.c 2>/dev/null))
+FUZZ := $(patsubst selftests/fuzz/%.c,%,$(wildcard selftests/fuzz/fuzz_*.c))
+UNIT_HELPERS := $(patsubst %.c,$(B)/san/%.o,$(filter-out $(wildcard selftests/unit/test_*.c),$(wildcard selftests/unit/*.c)))
+
+.PHONY: tests
+tests: $(UNIT:%=$(B)/unit/%) harness
+
+$(B)/unit/%: $(B)/san/selftests/unit/%.o $(UNIT_HELPERS) $(LIBNP_SAN)
+	@mkdir -p $(@D)
+	@[ '$(V)' = 1 ] || echo '  LD.SAN  $@'
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $< $(UNIT_HELPERS) $(LIBNP_SAN) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+
+# A harness program NAME.c may have parts NAME_*.c beside it.
+define harness_rule
+$(1)_OBJS := $(patsubst %.c,$(B)/%.o,selftests/harness/$(1).c $(wildcard selftests/harness/$(1)_*.c))
+$(B)/harness/$(1): $$($(1)_OBJS) $(LIBNP)
+	@mkdir -p $$(@D)
+	@[ '$(V)' = 1 ] || echo '  LD      $$@'
+	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_OBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+DEPS += $$($(1)_OBJS:.o=.d)
+endef
+$(foreach h,$(HARNESS),$(eval $(call harness_rule,$(h))))
+
+# Fuzz targets are libFuzzer programs (clang); the same sources run their seed corpus under `make test`.
+FUZZ_SECS ?= 20
+$(B)/fuzz/%: selftests/fuzz/%.c $(LIB_SRCS)
+	@mkdir -p $(@D)
+	@[ '$(V)' = 1 ] || echo '  FUZZ    $@'
+	$(Q)clang $(BASE_CFLAGS) -O1 -fsanitize=fuzzer,address,undefined -Iselftests $(PKG_CFLAGS) -o $@ $< $(LIB_SRCS) \
+		$(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+fuzz: $(FUZZ:%=$(B)/fuzz/%)
+	$(Q)selftests/fuzz/run.sh $(FUZZ_SECS) $^
+
+-include $(UNIT:%=$(B)/san/selftests/unit/%.d)
+.PRECIOUS: $(B)/%.o $(B)/san/%.o
