@@ -26,6 +26,7 @@ LIB_BASE := -lev -lpthread
 LIB_JSON := -ljansson
 LIB_SSL := -lssl -lcrypto
 LIB_SQLITE := -lsqlite3
+LIB_YAML := -lyaml
 
 all: programs harness
 .PHONY: all programs harness test demo bench install clean help check-layers check fuzz

@@ -11,7 +11,7 @@ tests: $(UNIT:%=$(B)/unit/%) harness
 $(B)/unit/%: $(B)/san/selftests/unit/%.o $(UNIT_HELPERS) $(LIBNP_SAN)
 	@mkdir -p $(@D)
 	@[ '$(V)' = 1 ] || echo '  LD.SAN  $@'
-	$(Q)$(CC) -fsanitize=address,undefined -o $@ $< $(UNIT_HELPERS) $(LIBNP_SAN) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $< $(UNIT_HELPERS) $(LIBNP_SAN) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 
 # A harness program NAME.c may have parts NAME_*.c beside it.
 define harness_rule
@@ -19,7 +19,7 @@ $(1)_OBJS := $(patsubst %.c,$(B)/%.o,selftests/harness/$(1).c $(wildcard selftes
 $(B)/harness/$(1): $$($(1)_OBJS) $(LIBNP)
 	@mkdir -p $$(@D)
 	@[ '$(V)' = 1 ] || echo '  LD      $$@'
-	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_OBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_OBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 DEPS += $$($(1)_OBJS:.o=.d)
 endef
 $(foreach h,$(HARNESS),$(eval $(call harness_rule,$(h))))
@@ -30,7 +30,7 @@ $(B)/fuzz/%: selftests/fuzz/%.c $(LIB_SRCS)
 	@mkdir -p $(@D)
 	@[ '$(V)' = 1 ] || echo '  FUZZ    $@'
 	$(Q)clang $(BASE_CFLAGS) -O1 -fsanitize=fuzzer,address,undefined -Iselftests $(PKG_CFLAGS) -o $@ $< $(LIB_SRCS) \
-		$(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+		$(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 	$(Q)selftests/fuzz/run.sh $(FUZZ_SECS) $^
 

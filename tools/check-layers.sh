@@ -23,7 +23,7 @@ only() { # only HEADER-REGEX ALLOWED-FOLDER-REGEX
 	done
 }
 found=$( { only 'openssl/' 'crypto|tls'; only 'jansson' 'json'; only 'sqlite3' 'store'
-	only '(bpf/|libmnl|netlink/)' 'kern'; } )
+	only '(bpf/|libmnl|netlink/)' 'kern'; only 'yaml' 'cli'; } )
 [ -z "$found" ] || complain "$found"
 
 grep -rnE '^#include "(\.\./)*userspace' kmod bpf 2>/dev/null | grep . && complain 'kmod and bpf include nothing of userspace'

@@ -10,7 +10,7 @@ $(1)_BOBJS := $(patsubst %.c,$(B)/%.o,tools/bench/$(1).c $(wildcard tools/bench/
 $(B)/bench/$(1): $$($(1)_BOBJS) $(LIBNP)
 	@mkdir -p $$(@D)
 	@[ '$(V)' = 1 ] || echo '  LD      $$@'
-	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_BOBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_BOBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 DEPS += $$($(1)_BOBJS:.o=.d)
 endef
 $(foreach b,$(BENCHES),$(eval $(call bench_rule,$(b))))

@@ -30,7 +30,7 @@ $(1)_OBJS := $$(patsubst %.c,$(B)/%.o,$$(wildcard userspace/$(1)/*.c))
 $(B)/bin/$(1): $$($(1)_OBJS) $(LIBNP)
 	@mkdir -p $$(@D)
 	@[ '$(V)' = 1 ] || echo '  LD      $$@'
-	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_OBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_BASE)
+	$(Q)$(CC) $(HARDEN_LDFLAGS) -o $$@ $$($(1)_OBJS) $(LIBNP) $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 DEPS += $$($(1)_OBJS:.o=.d)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
