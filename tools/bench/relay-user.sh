@@ -1,0 +1,236 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# User-space relaying: our splice engine against haproxy, nginx and no relay at all.
+#
+#	namespace C           namespace R            namespace D
+#	npload client         the relays             npload server
+#	10.91.1.1 ---veth--- 10.91.1.2
+#	                      10.91.2.2 ---veth--- 10.91.2.1
+#
+# `direct` is the same client and server, routed through R. Everything runs interleaved, the
+# order turning round with every repetition; ratios are between medians of the same batch.
+# Ports are fixed: the namespaces are the bench's own.
+#
+#	REPS=5 SECS=2       repetitions, seconds per run
+#	BACKENDS="auto"     back ends of ours that take part (auto copy pipe); auto has the targets
+#	CELLS="bulk1 ..."   cells to measure
+#	PEERS="haproxy nginx"
+. "$(dirname "$0")/lib-bench.sh"
+
+REPS=${REPS:-5}
+SECS=${SECS:-2}
+BACKENDS=${BACKENDS-auto}
+PEERS=${PEERS-haproxy nginx}
+CELLS=${CELLS:-bulk1 bulk8 bulk32 ping1 ping100}
+RELAYBENCH=${RELAYBENCH:-$B/bench/relaybench}
+R_ADDR=10.91.1.2
+D_ADDR=10.91.2.1
+D_PORT=7000
+
+declare -A port=([direct]=$D_PORT) pids=([direct]=)
+relays=(direct)
+
+bench_begin relay-user
+[ "$(id -u)" = 0 ] || bench_skip "network namespaces need root"
+# shellcheck disable=SC2086
+bench_need ip ss nginx $PEERS "$NPLOAD" "$RELAYBENCH"
+C=knpb$$c R=knpb$$r D=knpb$$d
+
+bench_cleanup() {
+	local ns
+	for ns in "$C" "$R" "$D"; do
+		ip netns del "$ns" 2>/dev/null
+	done
+}
+
+in_ns() { ip netns exec "$@"; }
+
+net_up() {
+	local ns
+	for ns in "$C" "$R" "$D"; do
+		ip netns add "$ns" && ip -n "$ns" link set lo up || return 1
+	done
+	ip link add eth0 netns "$C" mtu 1500 type veth peer name c0 netns "$R" mtu 1500 &&
+	ip link add eth0 netns "$D" mtu 1500 type veth peer name d0 netns "$R" mtu 1500 &&
+	ip -n "$C" addr add 10.91.1.1/24 dev eth0 && ip -n "$C" link set eth0 up &&
+	ip -n "$D" addr add $D_ADDR/24 dev eth0 && ip -n "$D" link set eth0 up &&
+	ip -n "$R" addr add $R_ADDR/24 dev c0 && ip -n "$R" link set c0 up &&
+	ip -n "$R" addr add 10.91.2.2/24 dev d0 && ip -n "$R" link set d0 up &&
+	ip -n "$C" route add default via $R_ADDR && ip -n "$D" route add default via 10.91.2.2 &&
+	in_ns "$R" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+}
+
+is_listening() { in_ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
+
+# start NAME NAMESPACE PORT COMMAND...: in the background, until it listens.
+start() {
+	local name=$1 ns=$2 at=$3
+	shift 3
+	ip netns exec "$ns" "$@" >"$bench_tmp/$name.log" 2>&1 &
+	pids[$name]=$!
+	bench_reap $!
+	bench_wait 10 is_listening "$ns" "$at" || {
+		cat "$bench_tmp/$name.log" >&2
+		bench_die "$name does not listen on port $at"
+	}
+}
+
+# start_peer NAME PORT CONFIG COMMAND...
+start_peer() {
+	local name=$1 at=$2 config=$3
+	shift 3
+	sed -e "s|@LISTEN@|$R_ADDR:$at|; s|@TARGET@|$D_ADDR:$D_PORT|; s|@DIR@|$bench_tmp|" \
+		"$BENCH_ROOT/tools/bench/peers/$config" >"$bench_tmp/$config"
+	start "$name" "$R" "$at" "$@" "$bench_tmp/$config"
+	port[$name]=$at
+	relays+=("$name")
+}
+
+start_all() {
+	local backend at=7100
+	start server "$D" $D_PORT "$NPLOAD" server --listen $D_ADDR --port $D_PORT
+	case " $PEERS " in *' haproxy '*) start_peer haproxy 7001 haproxy.cfg haproxy -db -f ;; esac
+	case " $PEERS " in *' nginx '*) start_peer nginx 7002 nginx.conf nginx -p "$bench_tmp" -c ;; esac
+	for backend in $BACKENDS; do
+		start "ours.$backend" "$R" $at "$RELAYBENCH" --backend "$backend" \
+			--listen "$R_ADDR:$at" --to "$D_ADDR:$D_PORT"
+		port[ours.$backend]=$at
+		relays+=("ours.$backend")
+		at=$((at + 1))
+	done
+}
+
+client() { # client RELAY MODE [OPTION...]
+	local addr=$R_ADDR relay=$1 mode=$2
+	[ "$relay" = direct ] && addr=$D_ADDR
+	shift 2
+	in_ns "$C" "$NPLOAD" client "$mode" --to "$addr:${port[$relay]}" --json "$@"
+}
+
+# A relay that damages data is not worth measuring.
+check_relay() {
+	local bad="does not carry data unharmed"
+	client "$1" integrity --connections 4 --bytes 8000000 >/dev/null || bench_die "$1 $bad"
+	client "$1" short --connections 200 --parallel 4 --direction both >/dev/null ||
+		bench_die "$1 $bad (short connections)"
+}
+
+# measure CELL RELAY REP: one line "cell relay rep rate p50 p99 cpu_ns amount" into $data; rate is
+# Gbit/s or transactions per second, amount is bytes or transactions.
+measure() {
+	local cell=$1 relay=$2 rep=$3 n=${1//[a-z]/} out before after list
+	# shellcheck disable=SC2046,SC2206
+	list=($(bench_children ${pids[$relay]}))
+	before=$(bench_cpu_ns ${list[@]+"${list[@]}"})
+	case $cell in
+	bulk*) out=$(client "$relay" bulk --connections "$n" --seconds "$SECS") ;;
+	ping1) out=$(client "$relay" ping --connections 1 --bytes 1 --seconds "$SECS") ;;
+	ping*) out=$(client "$relay" ping --connections "$n" --bytes 256 --seconds "$SECS") ;;
+	rate*) out=$(client "$relay" rate --connections "$n" --seconds "$SECS") ;;
+	*) bench_die "no cell named '$cell'" ;;
+	esac || bench_die "$cell through $relay failed"
+	after=$(bench_cpu_ns ${list[@]+"${list[@]}"})
+	echo "$cell $relay $rep $out $((after - before))" | awk '
+	function field(k) { return match($0, "\"" k "\":[0-9.e+]+") ? \
+		substr($0, RSTART + length(k) + 3, RLENGTH - length(k) - 3) : 0 }
+	{
+		bulk = $1 ~ /^bulk/
+		print $1, $2, $3, field(bulk ? "gbit_per_s" : "per_s"), field("p50_us"), \
+			field("p99_us"), $NF, field(bulk ? "up_bytes" : "count")
+	}' >>"$data"
+}
+
+measure_all() {
+	local rep cell relay order
+	for ((rep = 1; rep <= REPS; rep++)); do
+		order=("${relays[@]}")
+		[ $((rep % 2)) = 1 ] || mapfile -t order < <(printf '%s\n' "${relays[@]}" | tac)
+		bench_say "repetition $rep of $REPS: ${order[*]}"
+		for cell in $CELLS; do
+			for relay in "${order[@]}"; do
+				measure "$cell" "$relay" "$rep"
+			done
+		done
+	done
+}
+
+column() { awk -v c="$1" -v r="$2" -v n="$3" '$1 == c && $2 == r { print $n }' "$data"; }
+# Per repetition: column N of relay $2 over the same of relay $3.
+ratios() {
+	awk -v c="$1" -v a="$2" -v b="$3" -v n="$4" '$1 == c && $2 == a { x[$3] = $n }
+		$1 == c && $2 == b { y[$3] = $n }
+		END { for (i in x) if (y[i]) print x[i] / y[i] }' "$data"
+}
+# CPU seconds per GB, or microseconds per transaction.
+cpu_costs() {
+	awk -v c="$1" -v r="$2" '$1 == c && $2 == r && $8 {
+		print (c ~ /^bulk/ ? $7 / $8 : $7 / 1000 / $8) }' "$data"
+}
+row() { # row NAME UNIT VALUES-COMMAND...: median and spread, reported only
+	local name=$1 unit=$2
+	shift 2
+	bench_row "$name" "$("$@" | bench_median)" "$unit" - - "$REPS" "$("$@" | bench_spread)"
+}
+ratio_of_medians() { # ratio_of_medians CELL RELAY-A RELAY-B COLUMN
+	bench_ratio "$(column "$1" "$2" "$4" | bench_median)" "$(column "$1" "$3" "$4" | bench_median)"
+}
+
+# The peer with the higher median, or the lower one for latencies.
+best_peer() { # best_peer CELL COLUMN r|''
+	local peer
+	for peer in $PEERS; do
+		echo "$(column "$1" "$peer" "$2" | bench_median) $peer"
+	done | sort -g"$3" | head -n 1 | cut -d' ' -f2
+}
+
+against_peers() { # against_peers CELL COLUMN WORD
+	local best value
+	[ -n "$PEERS" ] && [[ " $BACKENDS " == *' auto '* ]] || return 0
+	# Both are written so that more is better for us.
+	if [ "$2" = 5 ]; then
+		best=$(best_peer "$1" 5 '')
+		value=$(ratio_of_medians "$1" "$best" ours.auto 5)
+		set -- "$1" "$3" "$best" "$value" "$(ratios "$1" "$best" ours.auto 5 | bench_spread)"
+	else
+		best=$(best_peer "$1" 4 r)
+		value=$(ratio_of_medians "$1" ours.auto "$best" 4)
+		set -- "$1" "$3" "$best" "$value" "$(ratios "$1" ours.auto "$best" 4 | bench_spread)"
+	fi
+	bench_row "$1.$2.ours-vs-$3" "$4" ratio 1.0 '>=' "$REPS" "$5"
+}
+
+report_cell() {
+	local cell=$1 relay rate=tps unit=us/txn
+	case $cell in bulk*) rate=rate unit=s/GB ;; esac
+	if [ "$rate" = rate ]; then
+		row "$cell.direct" Gbit/s column "$cell" direct 4
+	else
+		row "$cell.tps.direct" 1/s column "$cell" direct 4
+		row "$cell.p50.direct" us column "$cell" direct 5
+	fi
+	for relay in "${relays[@]:1}"; do
+		bench_row "$cell.$rate.$relay" "$(ratio_of_medians "$cell" "$relay" direct 4)" \
+			x-direct - - "$REPS" "$(ratios "$cell" "$relay" direct 4 | bench_spread)"
+		[ "$rate" = rate ] || {
+			row "$cell.p50.$relay" us column "$cell" "$relay" 5
+			row "$cell.p99.$relay" us column "$cell" "$relay" 6
+		}
+		row "$cell.cpu.$relay" $unit cpu_costs "$cell" "$relay"
+	done
+	against_peers "$cell" 4 "$rate"
+	[ "$rate" = rate ] || against_peers "$cell" 5 p50
+}
+
+data=$bench_tmp/data
+: >"$data"
+net_up || bench_die "cannot build the namespaces"
+start_all
+for relay in "${relays[@]}"; do
+	check_relay "$relay"
+done
+measure_all
+[ -z "${KEEP_DATA:-}" ] || cp "$data" "$KEEP_DATA"
+for cell in $CELLS; do
+	report_cell "$cell"
+done
+bench_end
