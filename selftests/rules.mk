@@ -6,7 +6,7 @@ FUZZ := $(patsubst selftests/fuzz/%.c,%,$(wildcard selftests/fuzz/fuzz_*.c))
 UNIT_HELPERS := $(patsubst %.c,$(B)/san/%.o,$(filter-out $(wildcard selftests/unit/test_*.c),$(wildcard selftests/unit/*.c)))
 
 .PHONY: tests
-tests: $(UNIT:%=$(B)/unit/%) harness
+tests: $(UNIT:%=$(B)/unit/%) $(FUZZ:%=$(B)/corpus/%) harness
 
 $(B)/unit/%: $(B)/san/selftests/unit/%.o $(UNIT_HELPERS) $(LIBNP_SAN)
 	@mkdir -p $(@D)
@@ -31,8 +31,17 @@ $(B)/fuzz/%: selftests/fuzz/%.c $(LIB_SRCS)
 	@[ '$(V)' = 1 ] || echo '  FUZZ    $@'
 	$(Q)clang $(BASE_CFLAGS) -O1 -fsanitize=fuzzer,address,undefined -Iselftests $(PKG_CFLAGS) -o $@ $< $(LIB_SRCS) \
 		$(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
-fuzz: $(FUZZ:%=$(B)/fuzz/%)
-	$(Q)selftests/fuzz/run.sh $(FUZZ_SECS) $^
+$(B)/corpus/%: $(B)/san/selftests/fuzz/%.o $(B)/san/selftests/fuzz/corpus_main.o $(LIBNP_SAN)
+	@mkdir -p $(@D)
+	@[ '$(V)' = 1 ] || echo '  LD.SAN  $@'
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $^ $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 
--include $(UNIT:%=$(B)/san/selftests/unit/%.d)
+.PHONY: fuzzers
+fuzzers: $(FUZZ:%=$(B)/fuzz/%)
+fuzz:
+	$(Q)tools/deps.sh fuzz
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)selftests/fuzz/run.sh $(FUZZ_SECS) $(FUZZ:%=$(B)/fuzz/%)
+
+-include $(UNIT:%=$(B)/san/selftests/unit/%.d) $(FUZZ:%=$(B)/san/selftests/fuzz/%.d)
 .PRECIOUS: $(B)/%.o $(B)/san/%.o
