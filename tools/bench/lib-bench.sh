@@ -43,6 +43,8 @@ bench_begin() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	: >"$bench_tmp/rows"
+	awk -v n="$bench_name" '$1 > 0.7 { print "bench " n ": note: load average " $1 ", other programs share this machine" }' \
+		/proc/loadavg >&2
 }
 
 # Child processes that bench_exit ends.

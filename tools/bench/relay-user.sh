@@ -14,28 +14,33 @@
 #	REPS=5 SECS=2       repetitions, seconds per run
 #	BACKENDS="auto"     back ends of ours that take part (auto copy pipe); auto has the targets
 #	CELLS="bulk1 ..."   cells to measure
-#	PEERS="haproxy nginx"
+#	PEERS="haproxy nginx haproxy-splice"
+#
+# The targets are against the better of haproxy (splice-auto) and nginx. haproxy-splice, which always
+# splices, is there to be seen: it is better than splice-auto at bulk and worse at everything else.
 . "$(dirname "$0")/lib-bench.sh"
 
 REPS=${REPS:-5}
 SECS=${SECS:-2}
 BACKENDS=${BACKENDS-auto}
-PEERS=${PEERS-haproxy nginx}
+PEERS=${PEERS-haproxy nginx haproxy-splice}
 CELLS=${CELLS:-bulk1 bulk8 bulk32 ping1 ping100}
 RELAYBENCH=${RELAYBENCH:-$B/bench/relaybench}
 R_ADDR=10.91.1.2
 D_ADDR=10.91.2.1
 D_PORT=7000
+always_splice='s|option splice-auto|option splice-request\n\toption splice-response|'
 
-declare -A port=([direct]=$D_PORT) pids=([direct]=)
+declare -A port=([direct]=$D_PORT) pids=()
 relays=(direct)
 
 bench_begin relay-user
 [ "$(id -u)" = 0 ] || bench_skip "network namespaces need root"
 # shellcheck disable=SC2086
-bench_need ip ss nginx $PEERS "$NPLOAD" "$RELAYBENCH"
+bench_need ip ss ${PEERS/haproxy-splice/} "$NPLOAD" "$RELAYBENCH"
 C=knpb$$c R=knpb$$r D=knpb$$d
 
+# shellcheck disable=SC2317  # called by bench_exit
 bench_cleanup() {
 	local ns
 	for ns in "$C" "$R" "$D"; do
@@ -75,22 +80,28 @@ start() {
 	}
 }
 
-# start_peer NAME PORT CONFIG COMMAND...
+# start_peer NAME PORT TEMPLATE SED-SCRIPT COMMAND...: the configuration is the command's last word.
 start_peer() {
-	local name=$1 at=$2 config=$3
-	shift 3
-	sed -e "s|@LISTEN@|$R_ADDR:$at|; s|@TARGET@|$D_ADDR:$D_PORT|; s|@DIR@|$bench_tmp|" \
-		"$BENCH_ROOT/tools/bench/peers/$config" >"$bench_tmp/$config"
-	start "$name" "$R" "$at" "$@" "$bench_tmp/$config"
+	local name=$1 at=$2 template=$3 edit=$4
+	shift 4
+	sed -e "s|@LISTEN@|$R_ADDR:$at|; s|@TARGET@|$D_ADDR:$D_PORT|; s|@DIR@|$bench_tmp|; $edit" \
+		"$BENCH_ROOT/tools/bench/peers/$template" >"$bench_tmp/$name.conf"
+	start "$name" "$R" "$at" "$@" "$bench_tmp/$name.conf"
 	port[$name]=$at
 	relays+=("$name")
 }
 
 start_all() {
-	local backend at=7100
+	local backend peer at=7100
 	start server "$D" $D_PORT "$NPLOAD" server --listen $D_ADDR --port $D_PORT
-	case " $PEERS " in *' haproxy '*) start_peer haproxy 7001 haproxy.cfg haproxy -db -f ;; esac
-	case " $PEERS " in *' nginx '*) start_peer nginx 7002 nginx.conf nginx -p "$bench_tmp" -c ;; esac
+	for peer in $PEERS; do
+		case $peer in
+		haproxy) start_peer haproxy 7001 haproxy.cfg "" haproxy -db -f ;;
+		haproxy-splice) start_peer haproxy-splice 7002 haproxy.cfg "$always_splice" haproxy -db -f ;;
+		nginx) start_peer nginx 7003 nginx.conf "" nginx -p "$bench_tmp" -c ;;
+		*) bench_die "no peer named '$peer'" ;;
+		esac
+	done
 	for backend in $BACKENDS; do
 		start "ours.$backend" "$R" $at "$RELAYBENCH" --backend "$backend" \
 			--listen "$R_ADDR:$at" --to "$D_ADDR:$D_PORT"
@@ -119,8 +130,7 @@ check_relay() {
 # Gbit/s or transactions per second, amount is bytes or transactions.
 measure() {
 	local cell=$1 relay=$2 rep=$3 n=${1//[a-z]/} out before after list
-	# shellcheck disable=SC2046,SC2206
-	list=($(bench_children ${pids[$relay]}))
+	mapfile -t list < <(bench_children ${pids[$relay]:+"${pids[$relay]}"})
 	before=$(bench_cpu_ns ${list[@]+"${list[@]}"})
 	case $cell in
 	bulk*) out=$(client "$relay" bulk --connections "$n" --seconds "$SECS") ;;
@@ -178,14 +188,15 @@ ratio_of_medians() { # ratio_of_medians CELL RELAY-A RELAY-B COLUMN
 # The peer with the higher median, or the lower one for latencies.
 best_peer() { # best_peer CELL COLUMN r|''
 	local peer
-	for peer in $PEERS; do
+	for peer in haproxy nginx; do
+		[[ " $PEERS " == *" $peer "* ]] || continue
 		echo "$(column "$1" "$peer" "$2" | bench_median) $peer"
 	done | sort -g"$3" | head -n 1 | cut -d' ' -f2
 }
 
 against_peers() { # against_peers CELL COLUMN WORD
 	local best value
-	[ -n "$PEERS" ] && [[ " $BACKENDS " == *' auto '* ]] || return 0
+	[[ $PEERS =~ (^|\ )(haproxy|nginx)(\ |$) ]] && [[ " $BACKENDS " == *' auto '* ]] || return 0
 	# Both are written so that more is better for us.
 	if [ "$2" = 5 ]; then
 		best=$(best_peer "$1" 5 '')
@@ -200,25 +211,25 @@ against_peers() { # against_peers CELL COLUMN WORD
 }
 
 report_cell() {
-	local cell=$1 relay rate=tps unit=us/txn
-	case $cell in bulk*) rate=rate unit=s/GB ;; esac
-	if [ "$rate" = rate ]; then
-		row "$cell.direct" Gbit/s column "$cell" direct 4
+	local cell=$1 relay word=tps unit=us/txn
+	case $cell in bulk*) word=throughput unit=s/GB ;; esac
+	if [ "$word" = throughput ]; then
+		row "$cell.throughput.direct" Gbit/s column "$cell" direct 4
 	else
 		row "$cell.tps.direct" 1/s column "$cell" direct 4
 		row "$cell.p50.direct" us column "$cell" direct 5
 	fi
 	for relay in "${relays[@]:1}"; do
-		bench_row "$cell.$rate.$relay" "$(ratio_of_medians "$cell" "$relay" direct 4)" \
+		bench_row "$cell.$word.$relay" "$(ratio_of_medians "$cell" "$relay" direct 4)" \
 			x-direct - - "$REPS" "$(ratios "$cell" "$relay" direct 4 | bench_spread)"
-		[ "$rate" = rate ] || {
+		[ "$word" = throughput ] || {
 			row "$cell.p50.$relay" us column "$cell" "$relay" 5
 			row "$cell.p99.$relay" us column "$cell" "$relay" 6
 		}
 		row "$cell.cpu.$relay" $unit cpu_costs "$cell" "$relay"
 	done
-	against_peers "$cell" 4 "$rate"
-	[ "$rate" = rate ] || against_peers "$cell" 5 p50
+	against_peers "$cell" 4 "$word"
+	[ "$word" = throughput ] || against_peers "$cell" 5 p50
 }
 
 data=$bench_tmp/data
