@@ -8,8 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +122,22 @@ int np_child_start(const struct np_child_params *params, struct np_child **out, 
 pid_t np_child_pid(const struct np_child *child)
 {
 	return child->pid;
+}
+
+int np_child_sibling(const char *name, char *dst, size_t size)
+{
+	char exe[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	if (len > 0) {
+		exe[len] = '\0';
+		slash = strrchr(exe, '/');
+		if ((size_t)snprintf(dst, size, "%.*s/%s", (int)(slash - exe), exe, name) < size &&
+		    access(dst, X_OK) == 0)
+			return 0;
+	}
+	return (size_t)snprintf(dst, size, "%s", name) < size ? 0 : -ENAMETOOLONG;
 }
 
 void np_child_forget(struct np_child *child)

@@ -4,6 +4,7 @@
 #define NP_EV_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct ev_loop;
@@ -38,6 +39,11 @@ struct np_child_params {
  */
 int np_child_start(const struct np_child_params *params, struct np_child **out, struct np_err *err);
 pid_t np_child_pid(const struct np_child *child);
+/**
+ * np_child_sibling() - path of a program of this project: beside the running executable, else its bare name, which
+ * is then looked up in PATH. -ENAMETOOLONG.
+ */
+int np_child_sibling(const char *name, char *dst, size_t size);
 /** np_child_forget() - stop watching; the child goes on. The object is freed. NULL is accepted. */
 void np_child_forget(struct np_child *child);
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "link.h"
+
+#include "at/client.h"
+#include "at/directory.h"
+#include "at/keyfile.h"
+#include "base/str.h"
+#include "conf.h"
+#include "tls/tls.h"
+
+#include <limits.h>
+#include <string.h>
+
+static int load_keys(const struct sshnp_conf *conf, struct np_at_keys **keys, struct np_err *err)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	if (conf->key_file)
+		return np_at_keys_load(conf->key_file, conf->from, keys, err);
+	ret = np_at_keys_default_path(conf->from, path, sizeof(path), err);
+	return ret ? ret : np_at_keys_load(path, conf->from, keys, err);
+}
+
+int link_open(struct link *link, struct ev_loop *loop, const struct sshnp_conf *conf,
+	      void (*on_state)(bool up, const struct np_err *err, void *arg), void *arg, struct np_err *err)
+{
+	struct np_at_client_params params;
+	int ret;
+
+	memset(link, 0, sizeof(*link));
+	link->loop = loop;
+	ret = load_keys(conf, &link->keys, err);
+	if (!ret)
+		ret = np_tls_client_ctx(conf->root_ca, NULL, NULL, &link->tls, err);
+	if (!ret)
+		ret = np_directory_new(loop, link->tls, conf->root_domain, &link->dir, err);
+	if (ret)
+		return ret;
+	params = (struct np_at_client_params){
+		.loop = loop, .tls = link->tls, .dir = link->dir, .keys = link->keys, .once = true,
+	};
+	return np_at_client_new(&params, on_state, arg, &link->client, err);
+}
+
+void link_close(struct link *link)
+{
+	np_at_client_free(link->client);
+	np_directory_free(link->dir);
+	np_tls_ctx_free(link->tls);
+	np_at_keys_free(link->keys);
+	memset(link, 0, sizeof(*link));
+}
