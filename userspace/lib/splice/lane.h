@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One direction of a pair in user space, and the two ways to move its bytes. */
+#ifndef NP_SPLICE_LANE_H
+#define NP_SPLICE_LANE_H
+
+#include "base/buf.h"
+#include "splice/pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum np_move {
+	NP_MOVE_OK,	    /* nothing more now, or the turn is over; all that was read is sent */
+	NP_MOVE_STUCK,	    /* the destination's send queue is full; the lane keeps what was read */
+	NP_MOVE_EOF,	    /* the source ended in order; all that was read is sent */
+	NP_MOVE_SRC_FAILED, /* the source was reset, or memory ran out */
+	NP_MOVE_DST_FAILED,
+};
+
+/* Each wake-up of a lane reads so often at most, for the sake of the others. */
+#define NP_LANE_ROUNDS 4
+
+/* Stuck bytes are in @queue or in @pipe, never in both. */
+struct np_lane {
+	int src, dst;	      /* borrowed from the pair */
+	struct np_buf queue;
+	struct np_pipe pipe;
+	uint64_t rx, tx;      /* bytes read, bytes sent */
+	bool eof;	      /* nothing more comes from the source */
+	bool done;	      /* nothing more goes to the destination */
+	bool is_bulk;	      /* of the adaptive mover: splice(2) is in use */
+	uint8_t nr_lean;      /* of the adaptive mover: poor wake-ups in a row */
+};
+
+static inline bool np_lane_is_stuck(const struct np_lane *lane)
+{
+	return lane->queue.len || lane->pipe.len;
+}
+
+/* np_*_flush() send stuck bytes; np_*_move() read and send, with nothing stuck before. */
+enum np_move np_copy_flush(struct np_pool *pool, struct np_lane *lane);
+enum np_move np_copy_move(struct np_pool *pool, struct np_lane *lane);
+enum np_move np_pipe_flush(struct np_pool *pool, struct np_lane *lane);
+enum np_move np_pipe_move(struct np_pool *pool, struct np_lane *lane);
+
+#endif

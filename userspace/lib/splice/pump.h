@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The user-space side of a pair: readiness, half-close, failure. How bytes are moved is the mover's business. */
+#ifndef NP_SPLICE_PUMP_H
+#define NP_SPLICE_PUMP_H
+
+#include "splice/lane.h"
+
+struct np_err;
+struct np_pair;
+struct np_splice_stats;
+
+/** typedef np_mover - np_copy_move() or the like. */
+typedef enum np_move (*np_mover)(struct np_pool *pool, struct np_lane *lane);
+
+/* The members of struct np_splice_ops for a back end that moves bytes with @mover. */
+int np_pump_join(struct np_pair *pair, np_mover mover, struct np_err *err);
+int np_pump_stats(const struct np_pair *pair, struct np_splice_stats *st);
+void np_pump_leave(struct np_pair *pair);
+
+#endif
