@@ -43,7 +43,7 @@ uint8_t *np_buf_reserve(struct np_buf *buf, size_t more)
 {
 	if (more >= SIZE_MAX - buf->len)
 		return NULL;
-	if (buf->data && buf->off + buf->len + more + 1 <= buf->cap)
+	if (buf->data && more < buf->cap - buf->off - buf->len)
 		return buf->data + buf->len;
 	/* Moving to the front is enough when most of the space was consumed already. */
 	if (buf->data && buf->len + more + 1 <= buf->cap && buf->off >= buf->len) {

@@ -27,15 +27,21 @@ long long np_clock_wall_ms(void)
 
 static void format_utc(long long wall_ms, char sep, char *dst, size_t size)
 {
+	int ms = (int)(wall_ms % 1000);
 	time_t sec = (time_t)(wall_ms / 1000);
 	struct tm tm;
 
+	/* Before 1970 the division rounds the wrong way. */
+	if (ms < 0) {
+		ms += 1000;
+		sec--;
+	}
 	if (!gmtime_r(&sec, &tm)) {
 		snprintf(dst, size, "null");
 		return;
 	}
 	snprintf(dst, size, "%04d-%02d-%02d%c%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, sep, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
+		 tm.tm_mday, sep, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 }
 
 void np_clock_iso_utc(long long wall_ms, char *dst, size_t size)

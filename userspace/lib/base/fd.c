@@ -62,7 +62,12 @@ int np_fd_open_private(const char *path, struct np_err *err)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return np_fail_errno(err, errno, "%s: cannot open", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 077))
+	if (fstat(fd, &st) < 0) {
+		np_fail_errno(err, errno, "%s: cannot stat", path);
+		np_fd_close(&fd);
+		return -EIO;
+	}
+	if (S_ISREG(st.st_mode) && !(st.st_mode & 077))
 		return fd;
 	np_fd_close(&fd);
 	if (!S_ISREG(st.st_mode))
@@ -84,7 +89,7 @@ int np_file_read(const char *path, size_t max, struct np_buf *buf, struct np_err
 		uint8_t *room = np_buf_reserve(buf, 4096);
 
 		if (!room) {
-			ret = -ENOMEM;
+			ret = np_fail_errno(err, -ENOMEM, "%s: cannot read", path);
 			break;
 		}
 		n = read(fd, room, 4096);
@@ -99,7 +104,7 @@ int np_file_read(const char *path, size_t max, struct np_buf *buf, struct np_err
 			break;
 		}
 	}
-	if (n < 0)
+	if (!ret && n < 0)
 		ret = np_fail_errno(err, errno, "%s: cannot read", path);
 	np_fd_close(&fd);
 	return ret;
@@ -184,22 +189,37 @@ int np_file_create_new(const char *path, const void *data, size_t len, mode_t mo
 	return ret;
 }
 
+static int make_one_dir(const char *dir, mode_t mode, struct np_err *err)
+{
+	struct stat st;
+
+	if (mkdir(dir, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return np_fail_errno(err, errno, "%s: cannot create", dir);
+	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+		return np_fail(err, -ENOTDIR, "%s: exists and is no directory", dir);
+	return 0;
+}
+
 int np_dir_make(const char *path, mode_t mode, struct np_err *err)
 {
 	char dir[PATH_MAX];
 	char *p;
+	int ret;
 
+	if (!*path)
+		return np_fail(err, -EINVAL, "cannot create a directory without a name");
 	if ((size_t)snprintf(dir, sizeof(dir), "%s", path) >= sizeof(dir))
 		return np_fail(err, -ENAMETOOLONG, "%s: path too long", path);
 	for (p = dir + 1; *p; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(dir, mode) < 0 && errno != EEXIST)
-			return np_fail_errno(err, errno, "%s: cannot create", dir);
+		ret = make_one_dir(dir, mode, err);
+		if (ret)
+			return ret;
 		*p = '/';
 	}
-	if (mkdir(dir, mode) < 0 && errno != EEXIST)
-		return np_fail_errno(err, errno, "%s: cannot create", dir);
-	return 0;
+	return make_one_dir(dir, mode, err);
 }

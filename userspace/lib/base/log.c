@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MAX_LEN 2048
@@ -35,22 +36,55 @@ bool np_log_enabled(enum np_log_level level)
 	return current_sink && level <= max_level;
 }
 
+/* Bytes of the well-formed UTF-8 character that starts at @src; 0 when there is none or it is a control. */
+static size_t utf8_len(const char *src)
+{
+	const unsigned char *s = (const unsigned char *)src;
+	size_t len = 0, i;
+
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 && s[0] != 0x7f;
+	if (s[0] >= 0xc2 && s[0] < 0xf5)
+		len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	for (i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* C1 controls, overlong forms, surrogates, beyond U+10FFFF. */
+	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
+		return 0;
+	return len;
+}
+
 /* Outside text may hold anything: a control character or an escape never reaches the terminal. */
 static void escape_line(char *dst, size_t size, const char *src, bool json)
 {
-	size_t n = 0;
+	size_t n = 0, len;
 
-	for (; *src && n + 7 < size; src++) {
-		unsigned char c = (unsigned char)*src;
-
-		if (json && (c == '"' || c == '\\'))
-			dst[n++] = '\\', dst[n++] = (char)c;
-		else if (c >= 0x20 && c != 0x7f)
-			dst[n++] = (char)c;
-		else
-			n += (size_t)snprintf(dst + n, size - n, json ? "\\u%04x" : "\\x%02x", c);
+	while (*src && n + 7 < size) {
+		len = utf8_len(src);
+		if (!len) {
+			n += (size_t)snprintf(dst + n, size - n, json ? "\\u%04x" : "\\x%02x", (unsigned char)*src++);
+			continue;
+		}
+		if (json && (*src == '"' || *src == '\\'))
+			dst[n++] = '\\';
+		memcpy(dst + n, src, len);
+		n += len;
+		src += len;
 	}
 	dst[n] = '\0';
+}
+
+/* The variable is inherited by programs whose stderr went elsewhere: it holds only for the very same file. */
+static bool is_journal(void)
+{
+	const char *env = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return env && sscanf(env, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	       st.st_dev == dev && st.st_ino == ino;
 }
 
 static void stderr_sink(enum np_log_level level, const char *line, void *arg)
@@ -63,7 +97,7 @@ static void stderr_sink(enum np_log_level level, const char *line, void *arg)
 	if (json)
 		dprintf(STDERR_FILENO, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\"%s\"}\n", now,
 			level_names[level], esc);
-	else if (getenv("JOURNAL_STREAM"))
+	else if (is_journal())
 		dprintf(STDERR_FILENO, "<%d>%s\n", level_syslog[level], esc);
 	else
 		dprintf(STDERR_FILENO, "%s %s: %s\n", now, level_names[level], esc);

@@ -74,13 +74,18 @@ int np_secret_read(struct np_secret *secret, int fd, size_t max)
 		n = read(fd, secret->data + got, max + 1 - got);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
+		ret = n < 0 ? -errno : 0;
+		if (n <= 0)
 			break;
 		got += (size_t)n;
-		if (got > max)
-			return -EFBIG;
+		if (got > max) {
+			ret = -EFBIG;
+			break;
+		}
+	}
+	if (ret) {
+		np_secret_fini(secret);
+		return ret;
 	}
 	secret->len = got;
 	secret->data[got] = '\0';

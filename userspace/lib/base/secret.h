@@ -21,7 +21,7 @@ int np_secret_alloc(struct np_secret *secret, size_t len);
 int np_secret_set(struct np_secret *secret, const void *data, size_t len);
 int np_secret_dup(struct np_secret *dst, const struct np_secret *src);
 void np_secret_take(struct np_secret *dst, struct np_secret *src);
-/** np_secret_read() - everything up to end of file from @fd, at most @max bytes (-EFBIG beyond). */
+/** np_secret_read() - everything up to end of file from @fd, at most @max bytes (-EFBIG beyond); empty on failure. */
 int np_secret_read(struct np_secret *secret, int fd, size_t max);
 /** np_secret_trim() - drop trailing white space (a line read from a file). */
 void np_secret_trim(struct np_secret *secret);

@@ -146,7 +146,7 @@ int np_str_duration_ms(const char *str, uint64_t *out_ms)
 		if (np_str_copy_n(num, sizeof(num), field, digits) || np_str_u64(num, 0, 1ull << 40, &part) ||
 		    unit_ms(field + digits, len - digits, &ms))
 			return -EINVAL;
-		if (part > (1ull << 50) / ms)
+		if (part > (1ull << 50) / ms || total > (1ull << 50))
 			return -EINVAL;
 		total += part * ms;
 	}
