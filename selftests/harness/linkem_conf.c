@@ -2,7 +2,6 @@
 #include "linkem_conf.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +91,7 @@ int linkem_conf_set(struct linkem_conf *conf, const char *name, const char *valu
 		return -ENOENT;
 	}
 	if (linkem_parse_number(value, &num) || num < p->min || num > p->max ||
-	    (p->is_whole && num != floor(num))) {
+	    (p->is_whole && num != (double)(long)num)) {
 		snprintf(msg, LINKEM_MSG_MAX, "expected a %s from %g to %.0f (%s)",
 			 p->is_whole ? "whole number" : "number", p->min, p->max, p->unit);
 		return -EINVAL;

@@ -8,6 +8,7 @@
  */
 #include "linkem_link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <stdbool.h>
@@ -44,19 +45,14 @@ static double draw(const struct linkem_dir *dir, enum draw which)
 	return (double)(x >> 11) * 0x1p-53;
 }
 
-static void fifo_init(struct linkem_fifo *fifo)
-{
-	fifo->head = NULL;
-	fifo->tail = &fifo->head;
-	fifo->nr = 0;
-}
-
 static void fifo_push(struct linkem_fifo *fifo, struct linkem_frame *frame)
 {
 	frame->next = NULL;
-	*fifo->tail = frame;
-	fifo->tail = &frame->next;
-	fifo->nr++;
+	if (fifo->nr++)
+		fifo->last->next = frame;
+	else
+		fifo->head = frame;
+	fifo->last = frame;
 }
 
 static struct linkem_frame *fifo_pop(struct linkem_fifo *fifo)
@@ -64,15 +60,13 @@ static struct linkem_frame *fifo_pop(struct linkem_fifo *fifo)
 	struct linkem_frame *frame = fifo->head;
 
 	fifo->head = frame->next;
-	if (!fifo->head)
-		fifo->tail = &fifo->head;
 	fifo->nr--;
 	return frame;
 }
 
 static void fifo_fini(struct linkem_fifo *fifo)
 {
-	while (fifo->head)
+	while (fifo->nr)
 		free(fifo_pop(fifo));
 }
 
@@ -80,8 +74,6 @@ void linkem_dir_init(struct linkem_dir *dir, enum linkem_side from,
 		     const struct linkem_shape *shape, int out_fd, uint64_t seed)
 {
 	*dir = (struct linkem_dir){ .shape = shape, .out_fd = out_fd };
-	fifo_init(&dir->queue);
-	fifo_init(&dir->pipe);
 	/* Far apart for neighbouring seeds and for the two sides: their streams do not meet. */
 	dir->key = (seed * LINKEM_SIDES + from + 1) * 0xd1342543de82ef95ULL;
 	dir->key ^= dir->key >> 32;
@@ -115,7 +107,6 @@ static void pipe_enter(struct linkem_dir *dir, struct linkem_frame *frame, int64
 {
 	const struct linkem_shape *s = dir->shape;
 	double delay_ms = s->delay_ms + s->jitter_ms * frame->jitter;
-	struct linkem_frame *last;
 
 	if (frame->is_early) {
 		if (dir->pipe.nr)
@@ -124,12 +115,8 @@ static void pipe_enter(struct linkem_dir *dir, struct linkem_frame *frame, int64
 		return;
 	}
 	frame->due_at = sent_at + (delay_ms > 0 ? (int64_t)(delay_ms * 1e6) : 0);
-	if (dir->pipe.nr) {
-		last = (struct linkem_frame *)((char *)dir->pipe.tail -
-					       offsetof(struct linkem_frame, next));
-		if (frame->due_at < last->due_at)
-			frame->due_at = last->due_at;
-	}
+	if (dir->pipe.nr && frame->due_at < dir->pipe.last->due_at)
+		frame->due_at = dir->pipe.last->due_at;
 	fifo_push(&dir->pipe, frame);
 }
 
@@ -177,7 +164,7 @@ static bool fits_mtu(const struct linkem_dir *dir, const void *data, size_t len)
 
 	if (len >= sizeof(eth)) {
 		memcpy(&eth, data, sizeof(eth));
-		if (eth.h_proto == __builtin_bswap16(ETH_P_8021Q))
+		if (eth.h_proto == htons(ETH_P_8021Q))
 			header += 4;
 	}
 	return (double)len <= dir->shape->mtu + (double)header;

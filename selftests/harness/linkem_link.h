@@ -14,7 +14,7 @@ struct linkem_frame;
 
 struct linkem_fifo {
 	struct linkem_frame *head;
-	struct linkem_frame **tail;
+	struct linkem_frame *last; /* meaningless while nr is 0 */
 	uint64_t nr;
 };
 
