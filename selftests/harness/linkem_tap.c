@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/if_tun.h>
 #include <sched.h>
 #include <stdio.h>
@@ -148,8 +149,8 @@ uint64_t linkem_tap_dropped(const struct linkem_tap *tap)
 		n = (ssize_t)strlen(tap->ifname);
 		/* Eight receive columns, then bytes, packets, errors and drops of sending. */
 		if (!strncmp(line, tap->ifname, (size_t)n) && line[n] == ':')
-			sscanf(line + n + 1, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu",
-			       &dropped);
+			sscanf(line + n + 1,
+			       "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &dropped);
 	}
 	return dropped;
 }
