@@ -6,6 +6,7 @@
 #ifndef NP_AT_CONN_H
 #define NP_AT_CONN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,12 +29,13 @@ struct np_at_conn_params {
 	const char *atsign; /* whose atServer */
 	const struct np_at_keys *keys;
 	const struct np_secret *cram;
-	unsigned int timeout_ms; /* until up, and for each command; 0: 10 s */
+	unsigned int timeout_ms; /* from the directory's answer until up, and for each command; 0: 10 s */
 };
 
 /**
- * struct np_at_conn_ops - @up: logged in; @line: an unsolicited line ("notification: {...}"), NUL-terminated;
- * @down: failed or closed, reported once; the owner then calls np_at_conn_close().
+ * struct np_at_conn_ops - @up: logged in; @line: a notification, the JSON text behind "notification:",
+ * NUL-terminated; @down: failed or closed, reported once; the owner then calls np_at_conn_close(). Pending commands
+ * hear of it before. @up and @down must be there; any of them may call np_at_conn_close().
  * @err->remote holds the peer's AT code when it gave one.
  */
 struct np_at_conn_ops {
@@ -52,10 +54,14 @@ typedef void (*np_at_reply_cb)(const struct np_err *err, const char *data, size_
 
 int np_at_conn_open(const struct np_at_conn_params *params, const struct np_at_conn_ops *ops, void *arg,
 		    struct np_at_conn **out, struct np_err *err);
+/** np_at_conn_is_up() - logged in and alive; false in the callbacks that a failure causes. */
+bool np_at_conn_is_up(const struct np_at_conn *conn);
 /** np_at_conn_close() - pending commands are dropped without a callback. NULL is accepted. */
 void np_at_conn_close(struct np_at_conn *conn);
 /**
- * np_at_conn_command() - queue one command line (without LF; refused with -EINVAL when it holds one).
+ * np_at_conn_command() - queue one command line (without LF; refused with -EINVAL when it holds one or a NUL).
+ * It is sent when the connection is up and every earlier command has its answer. No answer within the time-out
+ * ends the connection, since a late one could not be told from the next.
  * @cb: NULL for commands without an answer (monitor)
  */
 int np_at_conn_command(struct np_at_conn *conn, const char *line, size_t len, np_at_reply_cb cb, void *arg);

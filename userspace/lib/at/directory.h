@@ -3,6 +3,9 @@
 #ifndef NP_AT_DIRECTORY_H
 #define NP_AT_DIRECTORY_H
 
+#include "net/addr.h"
+
+#include <stddef.h>
 #include <stdint.h>
 
 struct ev_loop;
@@ -29,6 +32,11 @@ void np_directory_free(struct np_directory *dir); /* no callback follows */
 int np_directory_lookup(struct np_directory *dir, const char *atsign, np_directory_cb cb, void *arg);
 /** np_directory_cancel() - no callback with this @arg follows. */
 void np_directory_cancel(struct np_directory *dir, void *arg);
+/**
+ * np_directory_parse_answer() - one answer line of a directory; changed in place.
+ * Return: 0 with @host and @port, -ENOENT when the atSign does not exist, -EPROTO when it is no answer.
+ */
+int np_directory_parse_answer(char *line, size_t len, char host[NP_HOST_MAX], uint16_t *port, struct np_err *err);
 /** np_directory_forget() - drop the cached answer (the server did not answer there). */
 void np_directory_forget(struct np_directory *dir, const char *atsign);
 
