@@ -135,8 +135,8 @@ int main(int argc, char **argv)
 				np_log_open_stderr(false);
 				np_log_set_level(NP_LOG_DEBUG);
 			}
-			progress_init(!app.conf.quiet && !app.conf.stdio &&
-				      (app.conf.verbose || isatty(STDERR_FILENO)));
+			progress_init(!app.conf.quiet && (app.conf.verbose ||
+							  (!app.conf.stdio && isatty(STDERR_FILENO))));
 			status = work(&app);
 		}
 	}
