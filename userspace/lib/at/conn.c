@@ -109,17 +109,19 @@ static void go_down(struct np_at_conn *conn, const struct np_err *why)
 	conn->state = DOWN;
 	drop_transport(conn);
 	conn->gone = &gone;
-	while (!gone && conn->first) {
+	while (conn->first) {
 		struct command *cmd = take_command(conn);
 
 		if (cmd->cb)
 			cmd->cb(&err, NULL, 0, cmd->arg);
 		free(cmd);
+		if (gone)
+			return;
 	}
-	if (!gone)
-		conn->ops->down(conn, &err, conn->arg);
-	if (!gone)
-		conn->gone = NULL;
+	conn->ops->down(conn, &err, conn->arg);
+	if (gone)
+		return;
+	conn->gone = NULL;
 }
 
 static void fail_there(struct np_at_conn *conn, const struct np_err *why)
