@@ -26,11 +26,17 @@ $(foreach h,$(HARNESS),$(eval $(call harness_rule,$(h))))
 
 # Fuzz targets are libFuzzer programs (clang); the same sources run their seed corpus under `make test`.
 FUZZ_SECS ?= 20
-$(B)/fuzz/%: selftests/fuzz/%.c $(LIB_SRCS)
+FUZZ_CFLAGS = $(BASE_CFLAGS) -O1 -fno-omit-frame-pointer -Iselftests $(PKG_CFLAGS) -fsanitize=address,undefined
+FUZZ_OBJS := $(LIB_SRCS:%.c=$(B)/fuzz/obj/%.o)
+$(B)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	@[ '$(V)' = 1 ] || echo '  FUZZ    $@'
-	$(Q)clang $(BASE_CFLAGS) -O1 -fsanitize=fuzzer,address,undefined -Iselftests $(PKG_CFLAGS) -o $@ $< $(LIB_SRCS) \
-		$(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
+	@[ '$(V)' = 1 ] || echo '  CC.FUZZ $<'
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$(B)/fuzz/libnp.a: $(FUZZ_OBJS)
+	$(Q)rm -f $@ && ar rcT $@ $^
+$(B)/fuzz/%: $(B)/fuzz/obj/selftests/fuzz/%.o $(B)/fuzz/libnp.a
+	@[ '$(V)' = 1 ] || echo '  LD.FUZZ $@'
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIB_SSL) $(LIB_JSON) $(LIB_SQLITE) $(LIB_YAML) $(LIB_BASE)
 $(B)/corpus/%: $(B)/san/selftests/fuzz/%.o $(B)/san/selftests/fuzz/corpus_main.o $(LIBNP_SAN)
 	@mkdir -p $(@D)
 	@[ '$(V)' = 1 ] || echo '  LD.SAN  $@'
@@ -43,5 +49,6 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)selftests/fuzz/run.sh $(FUZZ_SECS) $(FUZZ:%=$(B)/fuzz/%)
 
--include $(UNIT:%=$(B)/san/selftests/unit/%.d) $(FUZZ:%=$(B)/san/selftests/fuzz/%.d)
-.PRECIOUS: $(B)/%.o $(B)/san/%.o
+-include $(UNIT:%=$(B)/san/selftests/unit/%.d) $(FUZZ:%=$(B)/san/selftests/fuzz/%.d) $(FUZZ:%=$(B)/fuzz/obj/selftests/fuzz/%.d) \
+	$(FUZZ_OBJS:.o=.d)
+.PRECIOUS: $(B)/%.o $(B)/san/%.o $(B)/fuzz/obj/%.o

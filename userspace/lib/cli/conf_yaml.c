@@ -119,13 +119,13 @@ static int take_pair(struct reader *rd, const yaml_node_pair_t *pair, const char
 		return fail_at(rd, knode, NULL, "a key must be plain text");
 	if ((size_t)snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "/" : "", text) >= sizeof(key))
 		return fail_at(rd, knode, text, "unknown key '");
+	if (vnode->type == YAML_MAPPING_NODE && depth < MAX_DEPTH && is_group(rd->parse, key))
+		return take_mapping(rd, vnode, key, depth + 1);
 	opt = find_key(rd->parse, key);
 	if (opt && has_conf_value(rd->parse, opt))
 		return fail_at(rd, knode, key, "repeated key '");
 	if (opt)
 		return take_value(rd, opt, vnode);
-	if (vnode->type == YAML_MAPPING_NODE && depth < MAX_DEPTH && is_group(rd->parse, key))
-		return take_mapping(rd, vnode, key, depth + 1);
 	return fail_at(rd, knode, key, "unknown key '");
 }
 

@@ -182,6 +182,7 @@ struct cli_parse {
 	const char *group;     /* first word of a two-word command, while the second is awaited */
 	const char *conf_path; /* file being read, for messages */
 	unsigned int asked;    /* --help, --version, --dump-cli */
+	bool cmd_implied;      /* the default command, not named */
 };
 
 #define CLI_DONE 1    /* np_cli_parse(): --help or the like was answered */

@@ -36,6 +36,14 @@ const struct cli_opt *np_cli_find_letter(const struct cli_parse *parse, char let
 /** np_cli_next_opt() - iterate the program's and then the command's options; @prev NULL starts. */
 const struct cli_opt *np_cli_next_opt(const struct cli_parse *parse, const struct cli_opt *prev);
 
+/** np_cli_scan() - argv into values, arguments, the command and what was asked. */
+int np_cli_scan(struct cli_parse *parse, int argc, char **argv, struct np_err *err);
+/**
+ * np_cli_default_cmd() - choose the default command when none was named so far: an option that the program itself
+ * does not know may be that command's. Return: false when there is nothing to choose.
+ */
+bool np_cli_default_cmd(struct cli_parse *parse);
+
 /** np_cli_value_add() - check @text (copied, NULL for flags) and keep it as a value of @opt. */
 int np_cli_value_add(struct cli_parse *parse, const struct cli_opt *opt, const char *text,
 		     const struct cli_where *where, struct np_err *err);
