@@ -215,11 +215,14 @@ static void dumps_for_manual_and_completion(void)
 	KTAP_OK(strstr(out, "# OPTIONS\n\n*-j*, *--json*\n\tprint JSON.\n"));
 	KTAP_OK(strstr(out, "## realm init\n\n*-h*, *--host* _HOST_\n\tname that peers reach. Required.\n"));
 	KTAP_OK(!strstr(out, "internal"));
+	KTAP_EQ(PARSE("--dump-cli=md"), CLI_DONE);
+	KTAP_OK(strstr(out, "| `-r, --root-domain HOST[:PORT]` | atDirectory | `root.example` |\n"));
+	KTAP_OK(strstr(out, "\n`realm init DIR`: make a realm\n\n| Option | Meaning | Default |\n"));
 	KTAP_EQ(PARSE("--dump-cli=bash"), CLI_DONE);
 	KTAP_OK(strstr(out, "complete -F _knp_prog prog\n"));
 	KTAP_OK(strstr(out, "--cramkey ") && !strstr(out, "--internal"));
 	KTAP_EQ(PARSE("--dump-cli=x"), -EINVAL);
-	KTAP_STREQ(err.msg, "option --dump-cli: 'x' is not one of man, bash");
+	KTAP_STREQ(err.msg, "option --dump-cli: 'x' is not one of man, md, bash");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* What tools/gen-cli asks a program for: the OPTIONS section of its manual (scdoc), its bash completion. */
+/* What tools/gen-cli asks a program for: its manual's OPTIONS (scdoc), a Markdown table, bash completion. */
 #include "cli/parse.h"
 
 #include <string.h>
@@ -75,6 +75,59 @@ void np_cli_dump_man(const struct cli_parse *parse, const void *conf, FILE *out)
 			continue;
 		fprintf(out, "## %s\n\n", cmd->name);
 		dump_options(cmd->opts, conf, out);
+	}
+}
+
+/* A bar would end the table's cell, in code spans too. */
+static void put_cell(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		fprintf(out, *text == '|' ? "\\|" : "%c", *text);
+}
+
+static void md_option(const struct cli_opt *opt, const void *conf, FILE *out)
+{
+	char def[160];
+	size_t i;
+
+	fprintf(out, "| `");
+	if (opt->letter)
+		fprintf(out, "-%c, ", opt->letter);
+	fprintf(out, "--%s%s%s", opt->type == CLI_T_BOOL_NEG ? "[no-]" : "", opt->name, opt->arg ? " " : "");
+	put_cell(out, opt->arg ? opt->arg : "");
+	fprintf(out, "` | ");
+	put_cell(out, opt->help);
+	for (i = 0; opt->names && opt->names[i]; i++)
+		fprintf(out, "%s`%s`", i ? ", " : ": ", opt->names[i]);
+	np_cli_default_text(opt, conf, def, sizeof(def));
+	if (opt->flags & CLI_REQUIRED)
+		fprintf(out, " | required |\n");
+	else
+		fprintf(out, def[0] ? " | `%s` |\n" : " | %s |\n", def);
+}
+
+static void md_table(const struct cli_opt *opt, const void *conf, FILE *out)
+{
+	if (!opt || !opt->name)
+		return;
+	fprintf(out, "| Option | Meaning | Default |\n| --- | --- | --- |\n");
+	for (; opt->name; opt++)
+		if (!(opt->flags & CLI_HIDDEN))
+			md_option(opt, conf, out);
+}
+
+void np_cli_dump_md(const struct cli_parse *parse, const void *conf, FILE *out)
+{
+	const struct cli_cmd *cmd;
+
+	md_table(parse->prog->opts, conf, out);
+	for (cmd = parse->prog->cmds; cmd && cmd->name; cmd++) {
+		fprintf(out, "\n`%s%s%s`: %s\n", cmd->name, cmd->args ? " " : "",
+			cmd->args ? cmd->args : "", cmd->help);
+		if (cmd->opts && cmd->opts->name && cmd->opts != parse->prog->opts) {
+			fprintf(out, "\n");
+			md_table(cmd->opts, conf, out);
+		}
 	}
 }
 

@@ -99,6 +99,8 @@ static int answer(const struct cli_parse *parse, const void *conf)
 		printf("%s %s\n", parse->prog->name, NP_VERSION);
 	else if (parse->asked & CLI_ASKED_DUMP_MAN)
 		np_cli_dump_man(parse, conf, stdout);
+	else if (parse->asked & CLI_ASKED_DUMP_MD)
+		np_cli_dump_md(parse, conf, stdout);
 	else
 		np_cli_dump_bash(parse, stdout);
 	return CLI_DONE;

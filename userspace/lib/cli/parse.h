@@ -10,7 +10,8 @@
 #define CLI_ASKED_HELP 0x1u
 #define CLI_ASKED_VERSION 0x2u
 #define CLI_ASKED_DUMP_MAN 0x4u
-#define CLI_ASKED_DUMP_BASH 0x8u
+#define CLI_ASKED_DUMP_MD 0x8u
+#define CLI_ASKED_DUMP_BASH 0x10u
 
 #define CLI_CONF_MAX (256 * 1024)
 
@@ -62,6 +63,7 @@ void np_cli_help(const struct cli_parse *parse, const void *conf, FILE *out);
 /** np_cli_default_text() - the default as shown to people; "" when there is none worth showing. */
 void np_cli_default_text(const struct cli_opt *opt, const void *conf, char *dst, size_t size);
 void np_cli_dump_man(const struct cli_parse *parse, const void *conf, FILE *out);
+void np_cli_dump_md(const struct cli_parse *parse, const void *conf, FILE *out);
 void np_cli_dump_bash(const struct cli_parse *parse, FILE *out);
 
 #endif

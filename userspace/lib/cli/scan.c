@@ -13,7 +13,7 @@
 static const struct cli_opt builtin[] = {
 	{ .name = "help", .letter = 'h', .type = CLI_T_FLAG, .min = CLI_ASKED_HELP },
 	{ .name = "version", .type = CLI_T_FLAG, .min = CLI_ASKED_VERSION },
-	{ .name = "dump-cli", .type = CLI_T_ENUM, .arg = "FORM", .names = (const char *[]){ "man", "bash", NULL } },
+	{ .name = "dump-cli", .type = CLI_T_ENUM, .arg = "man|md|bash" },
 	CLI_END
 };
 
@@ -158,10 +158,15 @@ static int take_value(struct scan *scan, const struct cli_opt *opt, const char *
 	}
 	snprintf(where.text, sizeof(where.text), "option %.40s", shown);
 	if (is_builtin(opt)) {
-		if (strcmp(text, "man") && strcmp(text, "bash"))
-			return np_fail(scan->err, -EINVAL, "%s: '%.60s' is not one of man, bash",
+		if (!strcmp(text, "man"))
+			scan->parse->asked |= CLI_ASKED_DUMP_MAN;
+		else if (!strcmp(text, "md"))
+			scan->parse->asked |= CLI_ASKED_DUMP_MD;
+		else if (!strcmp(text, "bash"))
+			scan->parse->asked |= CLI_ASKED_DUMP_BASH;
+		else
+			return np_fail(scan->err, -EINVAL, "%s: '%.60s' is not one of man, md, bash",
 				       where.text, text);
-		scan->parse->asked |= *text == 'm' ? CLI_ASKED_DUMP_MAN : CLI_ASKED_DUMP_BASH;
 		return 0;
 	}
 	ret = np_cli_value_add(scan->parse, opt, text, &where, scan->err);
