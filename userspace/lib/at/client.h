@@ -19,6 +19,7 @@ struct np_at_client_params {
 	struct np_directory *dir;      /* borrowed */
 	const struct np_at_keys *keys; /* borrowed */
 	unsigned int noop_interval_ms; /* noop:0 when idle for so long; 0: never */
+	unsigned int timeout_ms;       /* for each command, waiting for a connection included; 0: 30 s */
 	bool once;		       /* a failed first connect fails all pending operations instead of retrying */
 };
 
@@ -27,10 +28,20 @@ int np_at_client_new(const struct np_at_client_params *params,
 		     void (*on_state)(bool up, const struct np_err *err, void *arg), void *arg,
 		     struct np_at_client **out, struct np_err *err);
 void np_at_client_free(struct np_at_client *client); /* no callback follows; NULL is accepted */
+/** np_at_client_cancel() - no callback with this @arg follows; what was sent already still takes effect. */
+void np_at_client_cancel(struct np_at_client *client, void *arg);
 const struct np_at_client_params *np_at_client_params(const struct np_at_client *client);
 
-/** np_at_client_command() - a raw verb line; @cb as in at/conn.h, once, also on time-out (-ETIMEDOUT). */
+/**
+ * np_at_client_command() - a raw verb line; @cb as in at/conn.h, once, also on time-out (-ETIMEDOUT). It may be sent
+ * twice when the connection is lost before the answer came. @cb NULL: the answer interests nobody.
+ */
 int np_at_client_command(struct np_at_client *client, const char *line, size_t len, np_at_reply_cb cb, void *arg);
+
+/*
+ * Every callback below comes from the loop, never from inside the call that asked for it. A negative return value
+ * means that there will be none.
+ */
 
 /** typedef np_at_key_cb - @key and @b64 are borrowed from the cache and live as long as the client. */
 typedef void (*np_at_key_cb)(const struct np_err *err, const struct np_rsa *key, const char *b64, void *arg);
@@ -67,8 +78,10 @@ int np_at_client_get(struct np_at_client *client, const char *from, const char *
 /** np_at_client_scan() - @data is the JSON array of key names. @of: another atSign, or NULL for own. */
 int np_at_client_scan(struct np_at_client *client, const char *of, const char *regex, np_at_reply_cb cb, void *arg);
 /**
- * np_at_client_warm() - get the shared AES key towards @to and its public key ready, in parallel with other
- * work, so that a later notify costs one round trip. Errors surface in the later operation.
+ * np_at_client_warm() - get the shared AES key towards @to ready, in parallel with other work, so that a later notify
+ * costs one round trip. It takes one round trip itself when this library made the key, two when another one did.
+ * Errors surface in the later operation. A public key for checking signatures is best asked for right after the first
+ * notify, so that its look-up runs while the answer is awaited.
  */
 int np_at_client_warm(struct np_at_client *client, const char *to);
 
