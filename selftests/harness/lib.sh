@@ -143,29 +143,29 @@ ns_add() { # ns_add NS...: empty namespaces with their loopback up
 		NP_NAMESPACES+=("$ns")
 		# Duplicate address detection would hold every link back for a second.
 		in_ns "$ns" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-		ip -n "$NP_ID-$ns" link set lo up
+		in_ns "$ns" ip link set lo up
 	done
 }
 
 np_addr() { # np_addr NS ADDRESS/BITS IF: an IPv6 address is usable at once, nobody else can have it
 	case $2 in
-	*:*) ip -n "$NP_ID-$1" addr add "$2" dev "$3" nodad ;;
-	*) ip -n "$NP_ID-$1" addr add "$2" dev "$3" ;;
+	*:*) in_ns "$1" ip addr add "$2" dev "$3" nodad ;;
+	*) in_ns "$1" ip addr add "$2" dev "$3" ;;
 	esac
 }
 
 ns_link() { # ns_link NS-A IF-A ADDR-A[,ADDR...] NS-B IF-B ADDR-B[,ADDR...]: a cable
 	local addr
-	ip -n "$NP_ID-$1" link add "$2" type veth peer name "$5" netns "$NP_ID-$4" || skip "kernel lacks veth"
+	in_ns "$1" ip link add "$2" type veth peer name "$5" netns "$NP_ID-$4" || skip "kernel lacks veth"
 	for addr in ${3//,/ }; do np_addr "$1" "$addr" "$2"; done
 	for addr in ${6//,/ }; do np_addr "$4" "$addr" "$5"; done
-	ip -n "$NP_ID-$1" link set "$2" up
-	ip -n "$NP_ID-$4" link set "$5" up
+	in_ns "$1" ip link set "$2" up
+	in_ns "$4" ip link set "$5" up
 }
 
 ns_route() { # ns_route NS GATEWAY4 GATEWAY6
-	ip -n "$NP_ID-$1" route add default via "$2"
-	ip -n "$NP_ID-$1" -6 route add default via "$3"
+	in_ns "$1" ip route add default via "$2"
+	in_ns "$1" ip -6 route add default via "$3"
 }
 
 ns_forward() { # ns_forward NS: make it a router
@@ -222,8 +222,8 @@ np_netns_topology() {
 	ns_route cnat 198.51.100.1 fd00:1::1
 	ns_route dnat 198.51.100.5 fd00:2::1
 	ns_route device 192.168.12.1 fd00:12::1
-	ip -n "$NP_ID-relay" -6 route add fd00:11::/64 via fd00:1::2
-	ip -n "$NP_ID-relay" -6 route add fd00:12::/64 via fd00:2::2
+	in_ns relay ip -6 route add fd00:11::/64 via fd00:1::2
+	in_ns relay ip -6 route add fd00:12::/64 via fd00:2::2
 	local ns
 	for ns in cnat relay dnat; do ns_forward "$ns"; done
 	for ns in cnat dnat; do ns_nat "$ns"; done
