@@ -49,6 +49,30 @@ static int read_file(const char *text, const char *more)
 	return np_cli_parse(&parse, &prog, more ? 4 : 3, argv, &conf, &err);
 }
 
+/* A program that reads its part of another one's file passes over the rest, but not over faults in its part. */
+static void part_of_a_foreign_file(void)
+{
+	static const struct cli_opt part_opts[] = {
+		CLI_STR("config", 0, "FILE", struct conf, file, "config", CLI_CONF_YAML | CLI_CONF_PART),
+		CLI_PORT("port", 'p', "PORT", struct conf, port, "port", 0),
+		CLI_END
+	};
+	static const struct cli_prog part = { .name = "part", .opts = part_opts };
+	char option[80];
+	char *argv[] = { (char *)"part", option, NULL };
+
+	KTAP_EQ(read_file("storage: x\nport: 7\ndevice: {name: y}\n", NULL), 0);
+	np_cli_fini(&parse);
+	snprintf(option, sizeof(option), "--config=%s", path);
+	KTAP_EQ(np_cli_parse(&parse, &part, 2, argv, &conf, &err), 0);
+	KTAP_EQ(conf.port, 7);
+	KTAP_EQ(np_file_write_atomic(path, "other: [1, 2]\nport: 70000\n", 26, 0600, NULL), 0);
+	np_cli_fini(&parse);
+	snprintf(option, sizeof(option), "--config=%s", path);
+	KTAP_EQ(np_cli_parse(&parse, &part, 2, argv, &conf, &err), -EINVAL);
+	KTAP_OK(strstr(err.msg, ":2:"));
+}
+
 static void values_of_every_type(void)
 {
 	KTAP_EQ(read_file("# realm\nstorage: /var/lib/x\ndirectory: true\nport: 0\ntimeout: \"30s\"\n"
@@ -160,6 +184,7 @@ int main(void)
 {
 	snprintf(path, sizeof(path), "/tmp/test_yaml.%d", (int)getpid());
 	KTAP_RUN(values_of_every_type);
+	KTAP_RUN(part_of_a_foreign_file);
 	KTAP_RUN(lists_in_every_shape);
 	KTAP_RUN(nested_keys);
 	KTAP_RUN(command_line_wins);

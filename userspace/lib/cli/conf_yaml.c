@@ -51,6 +51,16 @@ static bool is_group(const struct cli_parse *parse, const char *key)
 	return false;
 }
 
+static bool is_others_file(const struct cli_parse *parse)
+{
+	const struct cli_opt *opt = NULL;
+
+	while ((opt = np_cli_next_opt(parse, opt)))
+		if (opt->flags & CLI_CONF_PART)
+			return true;
+	return false;
+}
+
 static const char *scalar(const yaml_node_t *node)
 {
 	const char *text = (const char *)node->data.scalar.value;
@@ -126,6 +136,8 @@ static int take_pair(struct reader *rd, const yaml_node_pair_t *pair, const char
 		return fail_at(rd, knode, key, "repeated key '");
 	if (opt)
 		return take_value(rd, opt, vnode);
+	if (is_others_file(rd->parse))
+		return 0;
 	return fail_at(rd, knode, key, "unknown key '");
 }
 

@@ -63,7 +63,8 @@ struct cli_list {
 #define CLI_NO_CONF 0x04u   /* not a config-file key */
 #define CLI_SECRET 0x08u    /* never shown; wiped from argv after parsing, and from memory by np_cli_fini() */
 #define CLI_CONF_ENV 0x10u  /* CLI_STR whose value is a KEY=value config file to read (noports.md 12.1) */
-#define CLI_CONF_YAML 0x20u /* CLI_STR whose value is a YAML config file to read; unknown keys are errors */
+#define CLI_CONF_YAML 0x20u /* CLI_STR whose value is a YAML config file to read; unknown keys are errors... */
+#define CLI_CONF_PART 0x40u /* ...unless this is set too: the file is another program's, and we read our part */
 
 struct cli_opt {
 	const char *name; /* long name, without dashes; NULL ends the table */
