@@ -89,8 +89,8 @@ static bool see_entry(const struct np_dir_entry *entry, void *arg)
 	struct seen *seen = arg;
 	size_t len = strlen(seen->text);
 
-	snprintf(seen->text + len, sizeof(seen->text) - len, "%s %s:%u;", entry->atsign, entry->host,
-		 entry->port);
+	snprintf(seen->text + len, sizeof(seen->text) - len, "%s %s:%u%s;", entry->atsign, entry->host,
+		 entry->port, entry->hosted ? "*" : "");
 	return ++seen->nr != seen->stop_after;
 }
 
@@ -337,9 +337,9 @@ static void directory_counts_its_changes(void)
 	KTAP_EQ(after - before, 2);
 	KTAP_EQ(dir_put(store, "@a", "far", 65, false), 0);
 	KTAP_EQ(other->ops->dir_list(other, false, see_entry, &all), 0);
-	KTAP_STREQ(all.text, "@a far:65;@b h:65535;");
+	KTAP_STREQ(all.text, "@a far:65;@b h:65535*;");
 	KTAP_EQ(other->ops->dir_list(other, true, see_entry, &ours), 0);
-	KTAP_STREQ(ours.text, "@b h:65535;");
+	KTAP_STREQ(ours.text, "@b h:65535*;");
 	KTAP_EQ(store->ops->dir_del(store, "@b", NULL), 0);
 	KTAP_EQ(store->ops->dir_del(store, "@b", NULL), -ENOENT);
 	store->ops->dir_generation(store, &after);

@@ -15,6 +15,7 @@ static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt,
 		entry.atsign = np_sqlite_col_text(stmt, 0);
 		entry.host = np_sqlite_col_text(stmt, 1);
 		entry.port = (uint16_t)sqlite3_column_int(stmt, 2);
+		entry.hosted = sqlite3_column_int(stmt, 3);
 		if (!entry.atsign || !entry.host) {
 			rc = SQLITE_NOMEM;
 			break;

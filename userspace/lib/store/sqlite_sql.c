@@ -96,9 +96,9 @@ const char *const np_sqlite_text[SQL_NR] = {
 			" on conflict(atsign) do update set host = excluded.host,"
 			" port = excluded.port, hosted = excluded.hosted where"
 			" (host, port, hosted) <> (excluded.host, excluded.port, excluded.hosted)",
-	[SQL_DIR_GET] = "select atsign, host, port from directory where atsign = ?1",
+	[SQL_DIR_GET] = "select atsign, host, port, hosted from directory where atsign = ?1",
 	[SQL_DIR_DEL] = "delete from directory where atsign = ?1",
-	[SQL_DIR_LIST] = "select atsign, host, port from directory where hosted >= ?1"
+	[SQL_DIR_LIST] = "select atsign, host, port, hosted from directory where hosted >= ?1"
 			 " order by atsign",
 	[SQL_DIR_GENERATION] = "select value from counters where name = 'directory'",
 };

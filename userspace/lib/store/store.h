@@ -55,6 +55,7 @@ struct np_dir_entry {
 	const char *atsign; /* with @ */
 	const char *host;
 	uint16_t port;
+	bool hosted; /* told by get and list; put has its own parameter */
 };
 
 /* Visitors return false to stop. What they get is borrowed for the call. */
