@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Runs a fuzz target over its seed corpus without libFuzzer: every file of the folder given, whole, and cut and
- * damaged in a fixed way at every byte, so that `make test` meets more than the seeds themselves.
+ * Runs a fuzz target over its seed corpus without libFuzzer: every file of the folder given, whole,
+ * and cut and damaged in a fixed way at every byte, so that `make test` meets more than the seeds
+ * themselves.
  */
 #include "base/buf.h"
 #include "base/err.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The command line and both config files. The first byte chooses: 'e' a KEY=value file, 'y' a YAML file, anything
- * else an argv whose entries are separated by line feeds.
+ * The command line and both config files. The first byte chooses: 'e' a KEY=value file, 'y' a YAML
+ * file, anything else an argv whose entries are separated by line feeds.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -101,8 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	/* What prints on stdout, or reads a file of the input's choice, is of no interest here. */
-	if (strstr(text, "--help") || strstr(text, "--version") || strstr(text, "--dump-cli") || strstr(text, "-file") ||
-	    strchr(text, 'h'))
+	if (strstr(text, "--help") || strstr(text, "--version") || strstr(text, "--dump-cli") ||
+	    strstr(text, "-file") || strchr(text, 'h'))
 		goto out;
 	for (p = text; p && argc < 63; argc++) {
 		argv[argc] = p;

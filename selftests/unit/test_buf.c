@@ -22,7 +22,10 @@ static void bytes_come_out_in_order(void)
 	struct np_buf buf = NP_BUF_INIT;
 	unsigned int put = 0, got = 0, round;
 
-	/* A sliding window over a counting sequence meets growing, moving and reuse of the consumed front. */
+	/*
+	 * A sliding window over a counting sequence meets growing, moving and reuse of the consumed
+	 * front.
+	 */
 	for (round = 0; round < 3000; round++) {
 		size_t n = (round * 37) % 301, k = (round * 53) % 311, i;
 		uint8_t *room = np_buf_reserve(&buf, n);

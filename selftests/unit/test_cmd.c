@@ -56,24 +56,31 @@ static const struct cli_opt onboard_opts[] = {
 };
 static const struct cli_opt init_opts[] = {
 	CLI_STR("host", 'h', "HOST", struct conf, host, "name that peers reach", CLI_REQUIRED),
-	CLI_LIST("atsign", 'a', "ATSIGN", struct conf, atsigns, "members; give it often enough that this text wraps", 0),
+	CLI_LIST("atsign", 'a', "ATSIGN", struct conf, atsigns,
+		 "members; give it often enough that this text wraps", 0),
 	CLI_DURATION("timeout", 0, "TIME", struct conf, timeout, "patience", 0),
 	CLI_STR("internal", 0, "X", struct conf, cram, "not to be seen", CLI_HIDDEN),
 	CLI_END
 };
 static const struct cli_cmd cmds[] = {
 	CLI_CMD("onboard", cmd_onboard, onboard_opts, "first use of an atSign"),
-	CLI_CMD("realm init", cmd_init, init_opts, "make a realm", .args = "DIR", .min_args = 1, .max_args = 1),
-	CLI_CMD("realm add", cmd_add, NULL, "add an atSign", .args = "DIR ATSIGN", .min_args = 2, .max_args = 2),
+	CLI_CMD("realm init", cmd_init, init_opts, "make a realm", .args = "DIR", .min_args = 1,
+		.max_args = 1),
+	CLI_CMD("realm add", cmd_add, NULL, "add an atSign", .args = "DIR ATSIGN", .min_args = 2,
+		.max_args = 2),
 	CLI_CMD_END
 };
-static const struct cli_prog prog = { .name = "prog", .purpose = "tests", .opts = opts, .cmds = cmds };
-static const struct cli_prog strict = { .name = "strict", .opts = opts, .cmds = cmds, .need_cmd = true };
+static const struct cli_prog prog = {
+	.name = "prog", .purpose = "tests", .opts = opts, .cmds = cmds
+};
+static const struct cli_prog strict = {
+	.name = "strict", .opts = opts, .cmds = cmds, .need_cmd = true
+};
 
 static char out[16384];
 
-static int with_output(int (*fn)(const struct cli_prog *, int, char **), const struct cli_prog *which,
-		       int to, const char *const *list)
+static int with_output(int (*fn)(const struct cli_prog *, int, char **),
+		       const struct cli_prog *which, int to, const char *const *list)
 {
 	FILE *file = tmpfile();
 	char *argv[16] = { (char *)"prog" };
@@ -118,8 +125,10 @@ static int do_main(const struct cli_prog *which, int argc, char **argv)
 	return np_cli_main(which, argc, argv, &conf);
 }
 
-#define PARSE(...) with_output(do_parse, &prog, STDOUT_FILENO, (const char *const[]){ __VA_ARGS__, NULL })
-#define MAIN(...) with_output(do_main, &prog, STDERR_FILENO, (const char *const[]){ __VA_ARGS__, NULL })
+#define PARSE(...)                                                                                 \
+	with_output(do_parse, &prog, STDOUT_FILENO, (const char *const[]){ __VA_ARGS__, NULL })
+#define MAIN(...)                                                                                  \
+	with_output(do_main, &prog, STDERR_FILENO, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void commands_run(void)
 {
@@ -138,7 +147,9 @@ static void first_command_is_the_default(void)
 	KTAP_STREQ(ran, "onboard");
 	KTAP_EQ(with_output(do_parse, &strict, STDOUT_FILENO, NULL), -EINVAL);
 	KTAP_STREQ(err.msg, "a command is required");
-	KTAP_EQ(with_output(do_parse, &strict, STDOUT_FILENO, (const char *const[]){ "-c", "x", NULL }), -EINVAL);
+	KTAP_EQ(with_output(do_parse, &strict, STDOUT_FILENO,
+			    (const char *const[]){ "-c", "x", NULL }),
+		-EINVAL);
 	KTAP_STREQ(err.msg, "unknown option -c");
 }
 
@@ -213,11 +224,15 @@ static void dumps_for_manual_and_completion(void)
 {
 	KTAP_EQ(PARSE("--dump-cli", "man"), CLI_DONE);
 	KTAP_OK(strstr(out, "# OPTIONS\n\n*-j*, *--json*\n\tprint JSON.\n"));
-	KTAP_OK(strstr(out, "## realm init\n\n*-h*, *--host* _HOST_\n\tname that peers reach. Required.\n"));
+	KTAP_OK(strstr(
+		out,
+		"## realm init\n\n*-h*, *--host* _HOST_\n\tname that peers reach. Required.\n"));
 	KTAP_OK(!strstr(out, "internal"));
 	KTAP_EQ(PARSE("--dump-cli=md"), CLI_DONE);
-	KTAP_OK(strstr(out, "| `-r, --root-domain HOST[:PORT]` | atDirectory | `root.example` |\n"));
-	KTAP_OK(strstr(out, "\n`realm init DIR`: make a realm\n\n| Option | Meaning | Default |\n"));
+	KTAP_OK(strstr(out,
+		       "| `-r, --root-domain HOST[:PORT]` | atDirectory | `root.example` |\n"));
+	KTAP_OK(strstr(out,
+		       "\n`realm init DIR`: make a realm\n\n| Option | Meaning | Default |\n"));
 	KTAP_EQ(PARSE("--dump-cli=bash"), CLI_DONE);
 	KTAP_OK(strstr(out, "complete -F _knp_prog prog\n"));
 	KTAP_OK(strstr(out, "--cramkey ") && !strstr(out, "--internal"));

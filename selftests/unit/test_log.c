@@ -83,17 +83,21 @@ static const char *on_stderr(bool json, const char *text)
 
 static void outside_text_forges_no_line(void)
 {
-	const char *out = on_stderr(false, "peer \"x\"\nerror: fake \x1b[2J\x7f\x80\xc2\x9b gr\xc3\xbc\xc3\x9f");
+	const char *out = on_stderr(
+		false, "peer \"x\"\nerror: fake \x1b[2J\x7f\x80\xc2\x9b gr\xc3\xbc\xc3\x9f");
 
-	KTAP_OK(strstr(out, " warning: peer \"x\"\\x0aerror: fake \\x1b[2J\\x7f\\x80\\xc2\\x9b gr\xc3\xbc\xc3\x9f"));
+	KTAP_OK(strstr(out, " warning: peer \"x\"\\x0aerror: fake \\x1b[2J\\x7f\\x80\\xc2\\x9b "
+			    "gr\xc3\xbc\xc3\x9f"));
 	KTAP_OK(!strchr(out, '\n'));
 }
 
 static void json_lines_are_json(void)
 {
-	const char *out = on_stderr(true, "a\"b\\c\n\xff\xc3\xbc\xed\xa0\x80\xf0\x9f\x98\x80\xe2\x82");
+	const char *out =
+		on_stderr(true, "a\"b\\c\n\xff\xc3\xbc\xed\xa0\x80\xf0\x9f\x98\x80\xe2\x82");
 
-	KTAP_OK(strstr(out, "\"level\":\"warning\",\"msg\":\"a\\\"b\\\\c\\u000a\\u00ff\xc3\xbc\\u00ed\\u00a0\\u0080"
+	KTAP_OK(strstr(out, "\"level\":\"warning\",\"msg\":"
+			    "\"a\\\"b\\\\c\\u000a\\u00ff\xc3\xbc\\u00ed\\u00a0\\u0080"
 			    "\xf0\x9f\x98\x80\\u00e2\\u0082\"}"));
 	KTAP_OK(out[0] == '{');
 }
@@ -123,7 +127,8 @@ static void journal_prefix_only_under_the_journal(void)
 	/* The journal's own case: the variable names the file that stderr is. */
 	if (fstat(STDERR_FILENO, &st))
 		abort();
-	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
 	setenv("JOURNAL_STREAM", text, 1);
 	KTAP_OK(on_stderr(false, "x")[0] != '<');
 	unsetenv("JOURNAL_STREAM");
@@ -138,7 +143,8 @@ static void journal_lines_carry_the_level(void)
 
 	if (!file || saved < 0 || fstat(fileno(file), &st))
 		abort();
-	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
 	setenv("JOURNAL_STREAM", text, 1);
 	dup2(fileno(file), STDERR_FILENO);
 	np_log_open_stderr(false);

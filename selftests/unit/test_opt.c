@@ -21,16 +21,20 @@ static const char *const default_list[] = { "localhost:22", "localhost:3389" };
 static const struct cli_opt opts[] = {
 	CLI_STR("to", 't', "ATSIGN", struct conf, to, "device atSign", 0, .env = "TEST_OPT_TO"),
 	CLI_STR("secret", 'c', "TEXT", struct conf, secret, "a secret", CLI_SECRET),
-	CLI_STR("config-file", 0, "FILE", struct conf, file, "config file", CLI_CONF_ENV | CLI_NO_CONF),
+	CLI_STR("config-file", 0, "FILE", struct conf, file, "config file",
+		CLI_CONF_ENV | CLI_NO_CONF),
 	CLI_FLAG("send", 's', struct conf, send, "send it", 0),
 	CLI_FLAG("quiet", 'q', struct conf, quiet, "say less", CLI_NO_CONF),
-	CLI_BOOL("authenticate-client", 0, struct conf, auth, "authenticate", 0, .alias = "ac,authc"),
+	CLI_BOOL("authenticate-client", 0, struct conf, auth, "authenticate", 0,
+		 .alias = "ac,authc"),
 	CLI_BOOL("encrypt", 0, struct conf, crypt, "encrypt", 0, .alias = "et"),
-	CLI_U64("count", 'n', "N", struct conf, count, "how many", 1, 10, 0, .env = "TEST_OPT_COUNT"),
+	CLI_U64("count", 'n', "N", struct conf, count, "how many", 1, 10, 0,
+		.env = "TEST_OPT_COUNT"),
 	CLI_DURATION("timeout", 'T', "TIME", struct conf, timeout, "how long", 0, .max = 3600000),
 	CLI_PORT("port", 'p', "PORT", struct conf, port, "where", 0),
 	CLI_PORT("fixed", 0, "PORT", struct conf, fixed, "where, fixed", CLI_HIDDEN, .min = 1),
-	CLI_LIST("managers", 'm', "ATSIGN,...", struct conf, managers, "who", 0, .alias = "manager"),
+	CLI_LIST("managers", 'm', "ATSIGN,...", struct conf, managers, "who", 0,
+		 .alias = "manager"),
 	CLI_ENUM("backend", 'b', "NAME", struct conf, backend, "how", backends),
 	CLI_END
 };
@@ -46,7 +50,11 @@ static char *args[41];
 
 static void defaults(void)
 {
-	conf = (struct conf){ .to = "@default", .auth = true, .crypt = true, .timeout = 90000, .count = 3,
+	conf = (struct conf){ .to = "@default",
+			      .auth = true,
+			      .crypt = true,
+			      .timeout = 90000,
+			      .count = 3,
 			      .managers = { default_list, 2 } };
 	err = (struct np_err)NP_ERR_INIT;
 }
@@ -142,7 +150,8 @@ static void types_are_checked(void)
 	refused(ARGS("--count="), "option --count: '' is not a number (1..10)");
 	refused(ARGS("-p", "65558"), "option -p: '65558' is not a port (0..65535)");
 	refused(ARGS("--fixed", "0"), "option --fixed: '0' is not a port (1..65535)");
-	refused(ARGS("-T", "2h"), "option -T: '2h' is not a time such as 30s, 500ms or 1h,30m (0..3600000 ms)");
+	refused(ARGS("-T", "2h"),
+		"option -T: '2h' is not a time such as 30s, 500ms or 1h,30m (0..3600000 ms)");
 	refused(ARGS("-b", "cop"), "option -b: 'cop' is not one of copy, pipe, sockmap");
 }
 
@@ -213,7 +222,8 @@ static void arguments_and_options_mix(void)
 static void required_must_come_from_somewhere(void)
 {
 	static const struct cli_opt table[] = {
-		CLI_STR("atsign", 'a', "ATSIGN", struct conf, to, "who", CLI_REQUIRED, .env = "TEST_OPT_TO"),
+		CLI_STR("atsign", 'a', "ATSIGN", struct conf, to, "who", CLI_REQUIRED,
+			.env = "TEST_OPT_TO"),
 		CLI_STR("zone", 0, "NAME", struct conf, secret, "where", CLI_REQUIRED),
 		CLI_END
 	};
@@ -252,9 +262,10 @@ static const char *file_with(const char *text)
 
 static void env_form_config_file(void)
 {
-	const char *path = file_with("# comment\n\nTO=@file\r\n SEND = true \nENCRYPT=no\n"
-				     "AUTHENTICATE_CLIENT=TRUE\nMANAGERS=@a,@b\nUNKNOWN=1\nto=@lower\n"
-				     "QUIET=true\nCOUNT=\nTIMEOUT=a=b\nPORT\nBACKEND=pipe");
+	const char *path =
+		file_with("# comment\n\nTO=@file\r\n SEND = true \nENCRYPT=no\n"
+			  "AUTHENTICATE_CLIENT=TRUE\nMANAGERS=@a,@b\nUNKNOWN=1\nto=@lower\n"
+			  "QUIET=true\nCOUNT=\nTIMEOUT=a=b\nPORT\nBACKEND=pipe");
 
 	KTAP_EQ(ARGS("--config-file", path), 0);
 	KTAP_STREQ(conf.to, "@file");
@@ -313,7 +324,8 @@ static void default_config_file_may_be_absent(void)
 	unlink(path);
 	KTAP_EQ(run_with_default_file(path, NULL), 0);
 	KTAP_STREQ(conf.to, "@default");
-	KTAP_EQ(run_with_default_file(path, (const char *const[]){ "--config", path, NULL }), -ENOENT);
+	KTAP_EQ(run_with_default_file(path, (const char *const[]){ "--config", path, NULL }),
+		-ENOENT);
 }
 
 static void precedence(void)
@@ -336,7 +348,8 @@ static void precedence(void)
 	KTAP_STREQ(conf.to, "@default");
 	unsetenv("TEST_OPT_TO");
 	setenv("TEST_OPT_COUNT", "99", 1);
-	refused(ARGS("-t", "@a"), "environment variable TEST_OPT_COUNT: '99' is not a number (1..10)");
+	refused(ARGS("-t", "@a"),
+		"environment variable TEST_OPT_COUNT: '99' is not a number (1..10)");
 	unsetenv("TEST_OPT_COUNT");
 	unlink(path);
 }
@@ -344,7 +357,8 @@ static void precedence(void)
 static void secret_values_stay_out_of_messages(void)
 {
 	static const struct cli_opt table[] = {
-		CLI_U64("pin", 0, "N", struct conf, count, "a number nobody may see", 0, 9999, CLI_SECRET),
+		CLI_U64("pin", 0, "N", struct conf, count, "a number nobody may see", 0, 9999,
+			CLI_SECRET),
 		CLI_END
 	};
 	static const struct cli_prog pin = { .name = "pin", .opts = table };

@@ -65,7 +65,8 @@ static void uuid_shape(void)
 
 static void numbers_are_strict(void)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x1", "1.0", "1e3", "\xd9\xa1" };
+	static const char *const bad[] = { "",	  " 1",	 "1 ",	"+1",	   "-1",
+					   "0x1", "1.0", "1e3", "\xd9\xa1" };
 	uint64_t val = 99;
 	size_t i;
 
@@ -105,10 +106,22 @@ static void durations(void)
 		const char *text;
 		long long ms; /* -1: refused */
 	} cases[] = {
-		{ "30", 30000 },	{ "30s", 30000 },    { "500ms", 500 }, { "1h,14m,30s", 4470000 },
-		{ "2w", 1209600000 },	{ "365d", 31536000000 }, { "0", 0 },   { "", -1 },
-		{ "s", -1 },		{ "1x", -1 },	     { "1h,", -1 },    { ",1h", -1 },
-		{ "-1s", -1 },		{ "1.5s", -1 },	     { "1 s", -1 },    { "99999999999999999999s", -1 },
+		{ "30", 30000 },
+		{ "30s", 30000 },
+		{ "500ms", 500 },
+		{ "1h,14m,30s", 4470000 },
+		{ "2w", 1209600000 },
+		{ "365d", 31536000000 },
+		{ "0", 0 },
+		{ "", -1 },
+		{ "s", -1 },
+		{ "1x", -1 },
+		{ "1h,", -1 },
+		{ ",1h", -1 },
+		{ "-1s", -1 },
+		{ "1.5s", -1 },
+		{ "1 s", -1 },
+		{ "99999999999999999999s", -1 },
 		{ "1099511627776w", -1 },
 	};
 	uint64_t ms;
@@ -118,7 +131,8 @@ static void durations(void)
 		int ret = np_str_duration_ms(cases[i].text, &ms);
 
 		if (cases[i].ms < 0 ? ret != -EINVAL : ret || ms != (uint64_t)cases[i].ms)
-			KTAP_FAILF("'%s' gives %d, %llu", cases[i].text, ret, (unsigned long long)ms);
+			KTAP_FAILF("'%s' gives %d, %llu", cases[i].text, ret,
+				   (unsigned long long)ms);
 	}
 }
 

@@ -22,7 +22,8 @@ static const struct cli_opt opts[] = {
 	CLI_BOOL("directory", 0, struct conf, directory, "serve the directory", 0),
 	CLI_PORT("port", 'p', "PORT", struct conf, port, "port", 0),
 	CLI_DURATION("timeout", 0, "TIME", struct conf, timeout, "time", 0),
-	CLI_LIST("managers", 'm', "LIST", struct conf, managers, "who", 0, .conf_key = "access/managers"),
+	CLI_LIST("managers", 'm', "LIST", struct conf, managers, "who", 0,
+		 .conf_key = "access/managers"),
 	CLI_END
 };
 static const struct cli_prog prog = { .name = "prog", .opts = opts };
@@ -49,13 +50,16 @@ static int read_file(const char *text, const char *more)
 	return np_cli_parse(&parse, &prog, more ? 4 : 3, argv, &conf, &err);
 }
 
-/* A program that reads its part of another one's file passes over the rest, but not over faults in its part. */
+/*
+ * A program that reads its part of another one's file passes over the rest, but not over faults in
+ * its part.
+ */
 static void part_of_a_foreign_file(void)
 {
 	static const struct cli_opt part_opts[] = {
-		CLI_STR("config", 0, "FILE", struct conf, file, "config", CLI_CONF_YAML | CLI_CONF_PART),
-		CLI_PORT("port", 'p', "PORT", struct conf, port, "port", 0),
-		CLI_END
+		CLI_STR("config", 0, "FILE", struct conf, file, "config",
+			CLI_CONF_YAML | CLI_CONF_PART),
+		CLI_PORT("port", 'p', "PORT", struct conf, port, "port", 0), CLI_END
 	};
 	static const struct cli_prog part = { .name = "part", .opts = part_opts };
 	char option[80];
@@ -75,8 +79,11 @@ static void part_of_a_foreign_file(void)
 
 static void values_of_every_type(void)
 {
-	KTAP_EQ(read_file("# realm\nstorage: /var/lib/x\ndirectory: true\nport: 0\ntimeout: \"30s\"\n"
-			  "managers: [\"@a\", '@b,c']\n", NULL), 0);
+	KTAP_EQ(read_file(
+			"# realm\nstorage: /var/lib/x\ndirectory: true\nport: 0\ntimeout: \"30s\"\n"
+			"managers: [\"@a\", '@b,c']\n",
+			NULL),
+		0);
 	KTAP_STREQ(conf.storage, "/var/lib/x");
 	KTAP_OK(conf.directory);
 	KTAP_EQ(conf.port, 0);
@@ -154,8 +161,16 @@ static void faults_have_a_place(void)
 
 static void broken_yaml_is_an_error(void)
 {
-	static const char *const texts[] = { "a: [", "a: b: c", "\t- x", "a: *nope\n", "&a [*a]\n", "%YAML 9.9\n", "a: \"\n",
-					     "\xff\xfe\xff", "a: &x {b: *x}\n", "port: !!binary aa\n...\n--- \n" };
+	static const char *const texts[] = { "a: [",
+					     "a: b: c",
+					     "\t- x",
+					     "a: *nope\n",
+					     "&a [*a]\n",
+					     "%YAML 9.9\n",
+					     "a: \"\n",
+					     "\xff\xfe\xff",
+					     "a: &x {b: *x}\n",
+					     "port: !!binary aa\n...\n--- \n" };
 	size_t i;
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -167,7 +182,9 @@ static void aliases_do_not_blow_up(void)
 {
 	/* Each level names the one before nine times; walking it naively takes 9^9 steps. */
 	KTAP_EQ(read_file("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
-			  "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nmanagers: [*c,*c,*c,*c,*c]\n", NULL), -EINVAL);
+			  "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nmanagers: [*c,*c,*c,*c,*c]\n",
+			  NULL),
+		-EINVAL);
 }
 
 static void huge_files_are_refused(void)

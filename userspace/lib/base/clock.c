@@ -40,8 +40,8 @@ static void format_utc(long long wall_ms, char sep, char *dst, size_t size)
 		snprintf(dst, size, "null");
 		return;
 	}
-	snprintf(dst, size, "%04d-%02d-%02d%c%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, sep, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
+	snprintf(dst, size, "%04d-%02d-%02d%c%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
+		 tm.tm_mon + 1, tm.tm_mday, sep, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 }
 
 void np_clock_iso_utc(long long wall_ms, char *dst, size_t size)

@@ -141,7 +141,8 @@ static int write_temp(const char *path, char *tmp, size_t size, const void *data
 		return np_fail(err, -ENAMETOOLONG, "%s: path too long", path);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
-		return np_fail_errno(err, errno, "%s: cannot create a temporary file beside it", path);
+		return np_fail_errno(err, errno, "%s: cannot create a temporary file beside it",
+				     path);
 	ret = np_fd_write_all(fd, data, len);
 	if (!ret && (fchmod(fd, mode) || fsync(fd)))
 		ret = -errno;
@@ -182,8 +183,9 @@ int np_file_create_new(const char *path, const void *data, size_t len, mode_t mo
 		return ret;
 	/* link() is the only rename that refuses to overwrite on every file system. */
 	if (link(tmp, path) < 0)
-		ret = errno == EEXIST ? np_fail(err, -EEXIST, "%s: exists already, not overwritten", path) :
-					np_fail_errno(err, errno, "%s: cannot create", path);
+		ret = errno == EEXIST
+			      ? np_fail(err, -EEXIST, "%s: exists already, not overwritten", path)
+			      : np_fail_errno(err, errno, "%s: cannot create", path);
 	unlink(tmp);
 	sync_dir_of(path);
 	return ret;

@@ -36,7 +36,10 @@ bool np_log_enabled(enum np_log_level level)
 	return current_sink && level <= max_level;
 }
 
-/* Bytes of the well-formed UTF-8 character that starts at @src; 0 when there is none or it is a control. */
+/*
+ * Bytes of the well-formed UTF-8 character that starts at @src; 0 when there is none or it is a
+ * control.
+ */
 static size_t utf8_len(const char *src)
 {
 	const unsigned char *s = (const unsigned char *)src;
@@ -50,8 +53,9 @@ static size_t utf8_len(const char *src)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	/* C1 controls, overlong forms, surrogates, beyond U+10FFFF. */
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
+	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
+	    (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] >= 0x90))
 		return 0;
 	return len;
 }
@@ -64,7 +68,8 @@ static void escape_line(char *dst, size_t size, const char *src, bool json)
 	while (*src && n + 7 < size) {
 		len = utf8_len(src);
 		if (!len) {
-			n += (size_t)snprintf(dst + n, size - n, json ? "\\u%04x" : "\\x%02x", (unsigned char)*src++);
+			n += (size_t)snprintf(dst + n, size - n, json ? "\\u%04x" : "\\x%02x",
+					      (unsigned char)*src++);
 			continue;
 		}
 		if (json && (*src == '"' || *src == '\\'))
@@ -76,7 +81,10 @@ static void escape_line(char *dst, size_t size, const char *src, bool json)
 	dst[n] = '\0';
 }
 
-/* The variable is inherited by programs whose stderr went elsewhere: it holds only for the very same file. */
+/*
+ * The variable is inherited by programs whose stderr went elsewhere: it holds only for the very
+ * same file.
+ */
 static bool is_journal(void)
 {
 	const char *env = getenv("JOURNAL_STREAM");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The KEY=value config file of profiles (noports.md 12.1): KEY is the long name in upper case with '-' as '_'.
- * A line with other than exactly one '=' is ignored, as are unknown keys and empty values; a flag is true only
- * for the text "true".
+ * The KEY=value config file of profiles (noports.md 12.1): KEY is the long name in upper case with
+ * '-' as '_'. A line with other than exactly one '=' is ignored, as are unknown keys and empty
+ * values; a flag is true only for the text "true".
  */
 #include "cli/parse.h"
 
@@ -59,7 +59,8 @@ static int read_line(struct cli_parse *parse, char *line, const char *path, unsi
 	if (!opt || !*value)
 		return 0;
 	if (opt->type == CLI_T_FLAG || opt->type == CLI_T_BOOL_NEG)
-		return np_cli_value_add_bool(parse, opt, !strcmp(value, "true"), CLI_FROM_CONF, err);
+		return np_cli_value_add_bool(parse, opt, !strcmp(value, "true"), CLI_FROM_CONF,
+					     err);
 	snprintf(where.text, sizeof(where.text), "%.80s:%u: %s", path, nr, key);
 	return np_cli_value_add(parse, opt, value, &where, err);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The YAML config file: keys are long option names ("listen-port: 64") or the option's conf_key path, which may
- * nest ("access: {managers: [...]}" is access/managers). A scalar gives one value, a sequence of scalars a list.
- * Everything else, and every unknown or repeated key, is an error with its position.
+ * The YAML config file: keys are long option names ("listen-port: 64") or the option's conf_key
+ * path, which may nest ("access: {managers: [...]}" is access/managers). A scalar gives one value,
+ * a sequence of scalars a list. Everything else, and every unknown or repeated key, is an error
+ * with its position.
  */
 #include "cli/parse.h"
 
@@ -25,8 +26,9 @@ struct reader {
 
 static int fail_at(struct reader *rd, const yaml_node_t *node, const char *key, const char *what)
 {
-	return np_fail(rd->err, -EINVAL, "%.100s:%zu:%zu: %s%.60s%s", rd->file, node->start_mark.line + 1,
-		       node->start_mark.column + 1, what, key ? key : "", key ? "'" : "");
+	return np_fail(rd->err, -EINVAL, "%.100s:%zu:%zu: %s%.60s%s", rd->file,
+		       node->start_mark.line + 1, node->start_mark.column + 1, what, key ? key : "",
+		       key ? "'" : "");
 }
 
 static const struct cli_opt *find_key(const struct cli_parse *parse, const char *key)
@@ -98,7 +100,8 @@ static int take_value(struct reader *rd, const struct cli_opt *opt, const yaml_n
 	/* "managers: []" is given, and empty. */
 	if (node->data.sequence.items.start == node->data.sequence.items.top)
 		return np_cli_value_add(rd->parse, opt, "", &where, rd->err);
-	for (item = node->data.sequence.items.start; !ret && item < node->data.sequence.items.top; item++)
+	for (item = node->data.sequence.items.start; !ret && item < node->data.sequence.items.top;
+	     item++)
 		ret = take_scalar(rd, opt, yaml_document_get_node(&rd->doc, *item), true);
 	return ret;
 }
@@ -127,7 +130,8 @@ static int take_pair(struct reader *rd, const yaml_node_pair_t *pair, const char
 
 	if (!text)
 		return fail_at(rd, knode, NULL, "a key must be plain text");
-	if ((size_t)snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "/" : "", text) >= sizeof(key))
+	if ((size_t)snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "/" : "", text) >=
+	    sizeof(key))
 		return fail_at(rd, knode, text, "unknown key '");
 	if (vnode->type == YAML_MAPPING_NODE && depth < MAX_DEPTH && is_group(rd->parse, key))
 		return take_mapping(rd, vnode, key, depth + 1);
@@ -147,7 +151,8 @@ static int take_mapping(struct reader *rd, const yaml_node_t *map, const char *p
 	const yaml_node_pair_t *pair;
 	int ret = 0;
 
-	for (pair = map->data.mapping.pairs.start; !ret && pair < map->data.mapping.pairs.top; pair++)
+	for (pair = map->data.mapping.pairs.start; !ret && pair < map->data.mapping.pairs.top;
+	     pair++)
 		ret = take_pair(rd, pair, prefix, depth);
 	return ret;
 }
@@ -182,8 +187,8 @@ int np_cli_conf_read_yaml(struct cli_parse *parse, const char *path, struct np_e
 		ret = take_document(&rd);
 		yaml_document_delete(&rd.doc);
 	} else {
-		ret = np_fail(err, -EINVAL, "%.100s:%zu:%zu: %s", path, parser.problem_mark.line + 1,
-			      parser.problem_mark.column + 1,
+		ret = np_fail(err, -EINVAL, "%.100s:%zu:%zu: %s", path,
+			      parser.problem_mark.line + 1, parser.problem_mark.column + 1,
 			      parser.problem ? parser.problem : "not YAML");
 	}
 	yaml_parser_delete(&parser);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* What tools/gen-cli asks a program for: its manual's OPTIONS (scdoc), a Markdown table, bash completion. */
+/*
+ * What tools/gen-cli asks a program for: its manual's OPTIONS (scdoc), a Markdown table, bash
+ * completion.
+ */
 #include "cli/parse.h"
 
 #include <string.h>
@@ -93,7 +96,8 @@ static void md_option(const struct cli_opt *opt, const void *conf, FILE *out)
 	fprintf(out, "| `");
 	if (opt->letter)
 		fprintf(out, "-%c, ", opt->letter);
-	fprintf(out, "--%s%s%s", opt->type == CLI_T_BOOL_NEG ? "[no-]" : "", opt->name, opt->arg ? " " : "");
+	fprintf(out, "--%s%s%s", opt->type == CLI_T_BOOL_NEG ? "[no-]" : "", opt->name,
+		opt->arg ? " " : "");
 	put_cell(out, opt->arg ? opt->arg : "");
 	fprintf(out, "` | ");
 	put_cell(out, opt->help);
@@ -151,8 +155,10 @@ void np_cli_dump_bash(const struct cli_parse *parse, FILE *out)
 		if (cmd->opts != prog->opts)
 			dump_words(cmd->opts, out);
 	fprintf(out, "--help --version'\n");
-	fprintf(out, "\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n\t--*file*|--config|-k) "
-		     "COMPREPLY=($(compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\")); return ;;\n\tesac\n");
-	fprintf(out, "\tCOMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n");
+	fprintf(out,
+		"\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n\t--*file*|--config|-k) "
+		"COMPREPLY=($(compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\")); return ;;\n\tesac\n");
+	fprintf(out,
+		"\tCOMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n");
 	fprintf(out, "complete -F _knp_%s %s\n", prog->name, prog->name);
 }

@@ -12,7 +12,9 @@ static void duration_text(uint64_t ms, char *dst, size_t size)
 	static const struct {
 		const char *unit;
 		uint64_t ms;
-	} units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+	} units[] = {
+		{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }
+	};
 	size_t i = 0;
 
 	while (ms % units[i].ms)
@@ -154,8 +156,11 @@ void np_cli_help(const struct cli_parse *parse, const void *conf, FILE *out)
 	while ((opt = np_cli_next_opt(parse, opt)))
 		if (!(opt->flags & CLI_HIDDEN))
 			put_option(opt, conf, out);
-	put_option(&(struct cli_opt){ .name = "help", .letter = np_cli_find_letter(parse, 'h') ? 0 : 'h',
-				      .type = CLI_T_FLAG, .help = "show this text" }, &none, out);
+	put_option(&(struct cli_opt){ .name = "help",
+				      .letter = np_cli_find_letter(parse, 'h') ? 0 : 'h',
+				      .type = CLI_T_FLAG,
+				      .help = "show this text" },
+		   &none, out);
 	put_option(&(struct cli_opt){ .name = "version", .type = CLI_T_FLAG,
 				      .help = "show the version" }, &none, out);
 	if (prog->cmds && !cmd)

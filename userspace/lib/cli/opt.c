@@ -28,7 +28,9 @@ static int read_environment(struct cli_parse *parse, struct np_err *err)
 	return 0;
 }
 
-/* A config file that only the default names may be absent; one that somebody named must be there. */
+/*
+ * A config file that only the default names may be absent; one that somebody named must be there.
+ */
 static int read_config_file(struct cli_parse *parse, const void *conf, struct np_err *err)
 {
 	const struct cli_opt *opt = NULL;
@@ -40,7 +42,8 @@ static int read_config_file(struct cli_parse *parse, const void *conf, struct np
 		if (!(opt->flags & (CLI_CONF_ENV | CLI_CONF_YAML)))
 			continue;
 		value = np_cli_value_last(parse, opt);
-		path = value ? value->text : *(const char *const *)((const char *)conf + opt->offset);
+		path = value ? value->text
+			     : *(const char *const *)((const char *)conf + opt->offset);
 		if (!path || !*path || (!value && access(path, F_OK) < 0))
 			continue;
 		ret = opt->flags & CLI_CONF_ENV ? np_cli_conf_read_env(parse, path, err) :
@@ -77,8 +80,9 @@ static int check_args(const struct cli_parse *parse, struct np_err *err)
 	if (parse->nr_args > max)
 		return np_fail(err, -EINVAL, "unexpected argument '%.60s'", parse->args[max]);
 	if (parse->nr_args < min)
-		return np_fail(err, -EINVAL, "missing argument: %s%s%s", parse->cmd ? parse->cmd->name : "",
-			       parse->cmd ? " " : "", args ? args : "");
+		return np_fail(err, -EINVAL, "missing argument: %s%s%s",
+			       parse->cmd ? parse->cmd->name : "", parse->cmd ? " " : "",
+			       args ? args : "");
 	return 0;
 }
 

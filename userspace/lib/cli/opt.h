@@ -1,37 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Option tables: declared once per program; the parser, --help, config-file keys, environment names, the manual's
- * OPTIONS section and completion derive from them.
+ * Option tables: declared once per program; the parser, --help, config-file keys, environment
+ * names, the manual's OPTIONS section and completion derive from them.
  *
- *	struct srvd_conf { const char *atsign; uint16_t port; bool auth; struct cli_list managers; };
- *
+ *	struct srvd_conf {
+ *		const char *atsign;
+ *		uint16_t port;
+ *		bool auth;
+ *		struct cli_list managers;
+ *	};
  *	static const struct cli_opt opts[] = {
- *		CLI_STR ("atsign",   'a', "ATSIGN", struct srvd_conf, atsign, "atSign to answer for", CLI_REQUIRED),
- *		CLI_PORT("port",     'p', "PORT", struct srvd_conf, port, "where to listen", 0, .min = 1),
- *		CLI_BOOL("rv-auth",   0, struct srvd_conf, auth, "authenticate", 0, .alias = "ac"),
- *		CLI_LIST("managers", 'm', "ATSIGN,...", struct srvd_conf, managers, "who may ask", 0),
+ *		CLI_STR("atsign", 'a', "ATSIGN", struct srvd_conf, atsign, "who", CLI_REQUIRED),
+ *		CLI_PORT("port", 'p', "PORT", struct srvd_conf, port, "where", 0, .min = 1),
+ *		CLI_BOOL("rv-auth", 0, struct srvd_conf, auth, "ask", 0, .alias = "ac"),
+ *		CLI_LIST("managers", 'm', "ATSIGN,...", struct srvd_conf, managers, "whom", 0),
  *		CLI_END
  *	};
  *	static const struct cli_prog prog = { .name = "srvd", .purpose = "relay", .opts = opts };
  *
  *	int main(int argc, char **argv)
  *	{
- *		struct srvd_conf conf = { .port = 0, .auth = true };      // the defaults, also those --help shows
+ *		struct srvd_conf conf = { .port = 0, .auth = true }; // defaults, --help shows them
  *		struct cli_parse parse;
  *		int status = np_cli_start(&parse, &prog, argc, argv, &conf);
  *
- *		if (status < 0)                                           // CLI_GO_ON
+ *		if (status < 0)                         // CLI_GO_ON
  *			status = serve(&conf);
- *		np_cli_fini(&parse);                                      // conf's strings end here
+ *		np_cli_fini(&parse);                    // conf's strings end here
  *		return status;
  *	}
  *
- * Accepted forms: --opt VALUE, --opt=VALUE, -o VALUE, -oVALUE, grouped letters (-su), --no-opt for CLI_BOOL, and
- * every alias in place of the name. "--" ends the options. Options and positional arguments may mix. The last
- * one given wins; lists add up. Empty entries (a unit file's unset variables) are ignored; where one stands as a
- * value, a CLI_STR counts as not given and a CLI_LIST as given and empty ("--opt=" is an explicit empty text).
- * Precedence: command line, environment (only where .env names one), config file, default. Nothing is stored into
- * the conf struct unless everything was accepted. --help (-h where free) and --version exist in every program.
+ * Accepted forms: --opt VALUE, --opt=VALUE, -o VALUE, -oVALUE, grouped letters (-su), --no-opt for
+ * CLI_BOOL, and every alias in place of the name. "--" ends the options. Options and positional
+ * arguments may mix. The last one given wins; lists add up. Empty entries (a unit file's unset
+ * variables) are ignored; where one stands as a value, a CLI_STR counts as not given and a CLI_LIST
+ * as given and empty ("--opt=" is an explicit empty text). Precedence: command line, environment
+ * (only where .env names one), config file, default. Nothing is stored into the conf struct unless
+ * everything was accepted. --help (-h where free) and --version exist in every program.
  */
 #ifndef NP_CLI_OPT_H
 #define NP_CLI_OPT_H
@@ -48,7 +53,7 @@ enum cli_type {
 	CLI_T_BOOL_NEG, /* bool, --name and --no-name */
 	CLI_T_U64,	/* uint64_t within .min..max (.max 0: no upper bound) */
 	CLI_T_PORT,	/* uint16_t, .min..65535 */
-	CLI_T_DURATION, /* uint64_t milliseconds from "90", "90s", "500ms", "1h,30m"; plain numbers are seconds */
+	CLI_T_DURATION, /* uint64_t milliseconds: "90" and "90s", "500ms", "1h,30m" */
 	CLI_T_LIST,	/* struct cli_list, repeatable and comma separated */
 	CLI_T_ENUM,	/* int, index into .names */
 };
@@ -61,10 +66,14 @@ struct cli_list {
 #define CLI_REQUIRED 0x01u  /* must come from somewhere */
 #define CLI_HIDDEN 0x02u    /* accepted, not shown */
 #define CLI_NO_CONF 0x04u   /* not a config-file key */
-#define CLI_SECRET 0x08u    /* never shown; wiped from argv after parsing, and from memory by np_cli_fini() */
-#define CLI_CONF_ENV 0x10u  /* CLI_STR whose value is a KEY=value config file to read (noports.md 12.1) */
-#define CLI_CONF_YAML 0x20u /* CLI_STR whose value is a YAML config file to read; unknown keys are errors... */
-#define CLI_CONF_PART 0x40u /* ...unless this is set too: the file is another program's, and we read our part */
+#define CLI_SECRET                                                                                 \
+	0x08u /* never shown; wiped from argv after parsing, and from memory by np_cli_fini() */
+#define CLI_CONF_ENV                                                                               \
+	0x10u /* CLI_STR whose value is a KEY=value config file to read (noports.md 12.1) */
+#define CLI_CONF_YAML                                                                              \
+	0x20u /* CLI_STR whose value is a YAML config file to read; unknown keys are errors... */
+#define CLI_CONF_PART                                                                              \
+	0x40u /* ...unless this is set too: the file is another program's, and we read our part */
 
 struct cli_opt {
 	const char *name; /* long name, without dashes; NULL ends the table */
@@ -76,19 +85,25 @@ struct cli_opt {
 	const char *help;
 	const char *alias;	  /* more long names, comma separated */
 	const char *env;	  /* environment variable to fall back to */
-	const char *conf_key;	  /* YAML path when it is not the long name, e.g. "access/managers" */
+	const char *conf_key; /* YAML path when it is not the long name, e.g. "access/managers" */
 	const char *const *names; /* CLI_T_ENUM, NULL terminated */
 	uint64_t min, max;
 };
 
-/* The field must have exactly the type that the option stores: a comparison of distinct pointers is refused. */
+/*
+ * The field must have exactly the type that the option stores: a comparison of distinct pointers is
+ * refused.
+ */
 #define CLI_AT(conf_, field_, type_)                                                               \
 	(offsetof(conf_, field_) + 0 * sizeof((type_ *)0 == &((conf_ *)0)->field_))
 #define CLI_ROW(name_, letter_, type_, arg_, offset_, help_)                                       \
-	.name = (name_), .letter = (letter_), .type = (type_), .arg = (arg_), .offset = (offset_),  \
+	.name = (name_), .letter = (letter_), .type = (type_), .arg = (arg_), .offset = (offset_), \
 	.help = (help_)
 
-/* The trailing arguments: flags (0 for none), then members by name, e.g. 0, .alias = "dpt", .env = "X". */
+/*
+ * The trailing arguments: flags (0 for none), then members by name, e.g. 0, .alias = "dpt", .env =
+ * "X".
+ */
 #define CLI_STR(name_, letter_, arg_, conf_, field_, help_, ...)                                   \
 	{                                                                                          \
 		CLI_ROW(name_, letter_, CLI_T_STR, arg_, CLI_AT(conf_, field_, const char *),      \
@@ -134,17 +149,23 @@ struct cli_opt {
 
 struct cli_parse;
 
-/* A command: one or two words, object first ("status", "realm init"). Its conf struct is the program's. */
+/*
+ * A command: one or two words, object first ("status", "realm init"). Its conf struct is the
+ * program's.
+ */
 struct cli_cmd {
 	const char *name;
 	int (*fn)(void *conf, const struct cli_parse *parse); /* returns the exit status */
-	const struct cli_opt *opts;			      /* besides the program's own; may be NULL */
+	const struct cli_opt *opts; /* besides the program's own; may be NULL */
 	const char *help;
 	const char *args; /* positional arguments as shown in help, e.g. "DIR @ATSIGN..." */
 	size_t min_args, max_args;
 };
 
-/* Trailing: the help text, then members by name: "make a realm", .args = "DIR", .min_args = 1, .max_args = 1 */
+/*
+ * Trailing: the help text, then members by name: "make a realm", .args = "DIR", .min_args = 1,
+ * .max_args = 1
+ */
 #define CLI_CMD(name_, fn_, opts_, ...)                                                            \
 	{                                                                                          \
 		.name = (name_), .fn = (fn_), .opts = (opts_), .help = __VA_ARGS__                 \
@@ -155,9 +176,10 @@ struct cli_prog {
 	const char *name;
 	const char *purpose; /* one sentence, lower case */
 	const struct cli_opt *opts;
-	const struct cli_cmd *cmds; /* NULL: a program without commands. The first one is the default... */
+	const struct cli_cmd
+		*cmds; /* NULL: a program without commands. The first one is the default... */
 	bool need_cmd;		    /* ...unless this is set: then a command must be named */
-	const char *args;	    /* without commands: the positional arguments, as in struct cli_cmd */
+	const char *args; /* without commands: the positional arguments, as in struct cli_cmd */
 	size_t min_args, max_args;
 	const char *footer; /* text behind the options in --help: examples, files; may be NULL */
 };
@@ -171,11 +193,14 @@ enum cli_source {
 
 struct cli_value;
 
-/* What was given. Members are read-only for programs; args and all strings stored in conf live until fini. */
+/*
+ * What was given. Members are read-only for programs; args and all strings stored in conf live
+ * until fini.
+ */
 struct cli_parse {
 	const struct cli_prog *prog;
 	const struct cli_cmd *cmd; /* NULL in programs without commands */
-	const char **args;	   /* positional arguments, command words removed; NULL terminated */
+	const char **args; /* positional arguments, command words removed; NULL terminated */
 	size_t nr_args;
 	/* private */
 	struct cli_value *values;
@@ -202,14 +227,23 @@ struct cli_parse {
 int np_cli_parse(struct cli_parse *parse, const struct cli_prog *prog, int argc, char **argv,
 		 void *conf, struct np_err *err);
 
-/** np_cli_start() - np_cli_parse() with errors reported. Return: CLI_GO_ON, or the exit status (0 or 2). */
+/**
+ * np_cli_start() - np_cli_parse() with errors reported. Return: CLI_GO_ON, or the exit status (0 or
+ * 2).
+ */
 int np_cli_start(struct cli_parse *parse, const struct cli_prog *prog, int argc, char **argv,
 		 void *conf);
 
-/** np_cli_main() - the whole main() of a program with commands: parse, run, clean up. Return: exit status. */
+/**
+ * np_cli_main() - the whole main() of a program with commands: parse, run, clean up. Return: exit
+ * status.
+ */
 int np_cli_main(const struct cli_prog *prog, int argc, char **argv, void *conf);
 
-/** np_cli_usage_exit() - print "NAME: message" and where help is, on stderr. Return: 2, the exit status. */
+/**
+ * np_cli_usage_exit() - print "NAME: message" and where help is, on stderr. Return: 2, the exit
+ * status.
+ */
 int np_cli_usage_exit(const struct cli_parse *parse, const struct np_err *err);
 
 /** np_cli_source() - where the value of option @name (long name) came from. */

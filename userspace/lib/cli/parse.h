@@ -30,7 +30,9 @@ struct cli_where {
 	char text[160];
 };
 
-/** np_cli_find() - option by long name or alias; @negated tells "no-NAME", NULL refuses that form. */
+/**
+ * np_cli_find() - option by long name or alias; @negated tells "no-NAME", NULL refuses that form.
+ */
 const struct cli_opt *np_cli_find(const struct cli_parse *parse, const char *name, size_t len,
 				  bool *negated);
 const struct cli_opt *np_cli_find_letter(const struct cli_parse *parse, char letter);
@@ -40,8 +42,9 @@ const struct cli_opt *np_cli_next_opt(const struct cli_parse *parse, const struc
 /** np_cli_scan() - argv into values, arguments, the command and what was asked. */
 int np_cli_scan(struct cli_parse *parse, int argc, char **argv, struct np_err *err);
 /**
- * np_cli_default_cmd() - choose the default command when none was named so far: an option that the program itself
- * does not know may be that command's. Return: false when there is nothing to choose.
+ * np_cli_default_cmd() - choose the default command when none was named so far: an option that the
+ * program itself does not know may be that command's. Return: false when there is nothing to
+ * choose.
  */
 bool np_cli_default_cmd(struct cli_parse *parse);
 
@@ -52,13 +55,17 @@ int np_cli_value_add_bool(struct cli_parse *parse, const struct cli_opt *opt, bo
 			  enum cli_source source, struct np_err *err);
 /** np_cli_value_last() - the text given last from the strongest source; NULL when none. */
 const struct cli_value *np_cli_value_last(const struct cli_parse *parse, const struct cli_opt *opt);
-/** np_cli_values_commit() - store everything into @conf. Fails (-ENOMEM) before anything was stored. */
+/**
+ * np_cli_values_commit() - store everything into @conf. Fails (-ENOMEM) before anything was stored.
+ */
 int np_cli_values_commit(struct cli_parse *parse, void *conf);
 
 int np_cli_conf_read_env(struct cli_parse *parse, const char *path, struct np_err *err);
 int np_cli_conf_read_yaml(struct cli_parse *parse, const char *path, struct np_err *err);
 
-/** np_cli_help() - usage of the program or of the command in @parse; defaults are read from @conf. */
+/**
+ * np_cli_help() - usage of the program or of the command in @parse; defaults are read from @conf.
+ */
 void np_cli_help(const struct cli_parse *parse, const void *conf, FILE *out);
 /** np_cli_default_text() - the default as shown to people; "" when there is none worth showing. */
 void np_cli_default_text(const struct cli_opt *opt, const void *conf, char *dst, size_t size);

@@ -165,8 +165,8 @@ static int take_value(struct scan *scan, const struct cli_opt *opt, const char *
 		else if (!strcmp(text, "bash"))
 			scan->parse->asked |= CLI_ASKED_DUMP_BASH;
 		else
-			return np_fail(scan->err, -EINVAL, "%s: '%.60s' is not one of man, md, bash",
-				       where.text, text);
+			return np_fail(scan->err, -EINVAL,
+				       "%s: '%.60s' is not one of man, md, bash", where.text, text);
 		return 0;
 	}
 	ret = np_cli_value_add(scan->parse, opt, text, &where, scan->err);
@@ -200,11 +200,12 @@ static int scan_long(struct scan *scan, char *arg)
 	if (takes_value(opt))
 		return take_value(scan, opt, shown, equals ? equals + 1 : NULL);
 	if (equals && opt->type == CLI_T_BOOL_NEG)
-		return np_fail(scan->err, -EINVAL, "option %s takes no value; say %s or --no-%s", shown,
-			       shown, opt->name);
+		return np_fail(scan->err, -EINVAL, "option %s takes no value; say %s or --no-%s",
+			       shown, shown, opt->name);
 	if (equals)
-		return np_fail(scan->err, -EINVAL, "option %s takes no value, but '%.60s' was given",
-			       shown, equals + 1);
+		return np_fail(scan->err, -EINVAL,
+			       "option %s takes no value, but '%.60s' was given", shown,
+			       equals + 1);
 	return take_flag(scan, opt, !negated);
 }
 

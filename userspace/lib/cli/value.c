@@ -41,7 +41,8 @@ static void describe_number(const struct cli_opt *opt, char *dst, size_t size)
 		snprintf(dst, size, "a port (%" PRIu64 "..%" PRIu64 ")", opt->min,
 			 opt->max ? opt->max : 65535);
 	else if (opt->type == CLI_T_DURATION && (opt->min || opt->max))
-		snprintf(dst, size, "a time such as 30s, 500ms or 1h,30m (%" PRIu64 "..%" PRIu64 " ms)",
+		snprintf(dst, size,
+			 "a time such as 30s, 500ms or 1h,30m (%" PRIu64 "..%" PRIu64 " ms)",
 			 opt->min, opt->max ? opt->max : UINT64_MAX);
 	else if (opt->type == CLI_T_DURATION)
 		snprintf(dst, size, "a time such as 30s, 500ms or 1h,30m");
@@ -200,7 +201,8 @@ static int build_list(struct cli_parse *parse, struct cli_value *last, size_t *n
 	size_t room = 1, i, len;
 
 	for (i = 0; i < parse->nr_values; i++)
-		room += parse->values[i].opt == last->opt ? strlen(parse->values[i].text) / 2 + 1 : 0;
+		room += parse->values[i].opt == last->opt ? strlen(parse->values[i].text) / 2 + 1
+							  : 0;
 	free(last->items);
 	last->items = calloc(room, sizeof(*last->items));
 	if (!last->items)
