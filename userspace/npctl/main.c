@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* npctl: makes, shows and steers what the daemons work on. */
+#include "npctl.h"
+
+#include "atserver/realm.h"
+#include "base/err.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+const struct cli_opt npctl_json_opts[] = {
+	CLI_FLAG("json", 0, struct npctl_conf, json, "print JSON with stable keys", 0),
+	CLI_END
+};
+
+static const struct cli_cmd cmds[] = {
+	CLI_CMD("realm init", npctl_realm_init, npctl_realm_init_opts, "make a private realm in the folder DIR",
+		.args = "DIR", .min_args = 1, .max_args = 1),
+	CLI_CMD("realm add", npctl_realm_add, npctl_realm_add_opts,
+		"add atSigns to a realm; a running atserverd takes them up by itself", .args = "DIR @ATSIGN...",
+		.min_args = 2, .max_args = 1000),
+	CLI_CMD("realm list", npctl_realm_list, npctl_json_opts, "show the atSigns of a realm", .args = "DIR",
+		.min_args = 1, .max_args = 1),
+	CLI_CMD_END
+};
+
+static const struct cli_prog prog = {
+	.name = "npctl",
+	.purpose = "make and edit a private realm",
+	.cmds = cmds,
+	.need_cmd = true,
+};
+
+int npctl_fail(const struct np_err *err)
+{
+	fprintf(stderr, "npctl: %s\n", np_err_text(err));
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct npctl_conf conf = { .realm = { .port = NP_REALM_PORT, .directory_port = NP_REALM_DIR_PORT } };
+
+	signal(SIGPIPE, SIG_IGN);
+	return np_cli_main(&prog, argc, argv, &conf);
+}
