@@ -47,12 +47,12 @@ static X509 *x509_of(const struct np_cert *cert)
 	return x509;
 }
 
-static struct np_cert *issue(const struct np_cert *by, const char *host1, const char *host2, int64_t from_s,
-			     int64_t to_s)
+static struct np_cert *issue(const struct np_cert *by, const char *host1, const char *host2,
+			     int64_t from_s, int64_t to_s)
 {
-	const char *const hosts[] = { host1, host2 };
-	const struct np_cert_params params = { .hosts = hosts, .nr_hosts = host2 ? 2 : 1, .from_s = from_s,
-					       .to_s = to_s };
+	const char *const hosts[] = {host1, host2};
+	const struct np_cert_params params = {
+		.hosts = hosts, .nr_hosts = host2 ? 2 : 1, .from_s = from_s, .to_s = to_s};
 	struct np_err err = NP_ERR_INIT;
 	struct np_cert *cert = NULL;
 
@@ -92,13 +92,15 @@ static void server_certificate_is_strictly_valid(void)
 	KTAP_EQ(X509_check_host(x509, "realm.example", 0, 0, NULL), 1);
 	KTAP_EQ(X509_check_host(x509, "other.example", 0, 0, NULL), 0);
 	KTAP_EQ(X509_check_ip_asc(x509, "192.0.2.7", 0), 1);
-	KTAP_EQ(ASN1_TIME_diff(&days, &secs, X509_get0_notBefore(x509), X509_get0_notAfter(x509)), 1);
+	KTAP_EQ(ASN1_TIME_diff(&days, &secs, X509_get0_notBefore(x509), X509_get0_notAfter(x509)),
+		1);
 	KTAP_EQ(days, NP_CERT_SERVER_DAYS);
 	KTAP_EQ(X509_cmp_current_time(X509_get0_notBefore(x509)), -1);
 	X509_free(x509);
 	x509 = x509_of(ca);
 	KTAP_EQ(X509_check_ca(x509), 1);
-	KTAP_EQ(ASN1_TIME_diff(&days, &secs, X509_get0_notBefore(x509), X509_get0_notAfter(x509)), 1);
+	KTAP_EQ(ASN1_TIME_diff(&days, &secs, X509_get0_notBefore(x509), X509_get0_notAfter(x509)),
+		1);
 	KTAP_EQ(days, NP_CERT_CA_DAYS);
 	X509_free(x509);
 	np_cert_free(cert);
@@ -117,19 +119,20 @@ static void expired_and_early_ones_can_be_made(void)
 
 static void bad_hosts_are_refused(void)
 {
-	static const char *const bad[] = { "", "a,DNS:b", "a b", ".x", "-x", "a:1", "h\n", "*", "1:2" };
+	static const char *const bad[] = {"",	 "a,DNS:b", "a b", ".x", "-x",
+					  "a:1", "h\n",	    "*",   "1:2"};
 	struct np_err err = NP_ERR_INIT;
 	struct np_cert *cert = NULL;
 	char longest[300];
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		const struct np_cert_params params = { .hosts = &bad[i], .nr_hosts = 1 };
+		const struct np_cert_params params = {.hosts = &bad[i], .nr_hosts = 1};
 
 		KTAP_EQ(np_cert_make_server(ca, &params, &cert, &err), -EINVAL);
 		KTAP_OK(!cert);
 	}
-	KTAP_EQ(np_cert_make_server(ca, &(struct np_cert_params){ 0 }, &cert, &err), -EINVAL);
+	KTAP_EQ(np_cert_make_server(ca, &(struct np_cert_params){0}, &cert, &err), -EINVAL);
 	/* A name longer than a common name may be is a subject alternative name all the same. */
 	memset(longest, 'a', 100);
 	strcpy(longest + 60, ".example");
@@ -205,15 +208,19 @@ static void on_closed(struct np_tls *tls, const struct np_err *err, void *arg)
 	hand->ended++;
 }
 
-static const struct np_tls_ops hand_ops = { .ready = on_ready, .data = on_data, .closed = on_closed };
+static const struct np_tls_ops hand_ops = {.ready = on_ready, .data = on_data, .closed = on_closed};
 
-/* Return: whether the client was content; the client presents the same certificate, which must name @host. */
-static bool handshake(const struct np_cert *root, const struct np_cert *cert, const char *host, struct np_err *why)
+/*
+ * Return: whether the client was content; the client presents the same certificate, which must name
+ * @host.
+ */
+static bool handshake(const struct np_cert *root, const struct np_cert *cert, const char *host,
+		      struct np_err *why)
 {
 	struct ev_loop *loop = ev_loop_new(0);
 	struct np_tls_ctx *sctx = NULL, *cctx = NULL;
 	struct np_tls *server = NULL, *client = NULL;
-	struct hand s = { 0 }, c = { 0 };
+	struct hand s = {0}, c = {0};
 	int sv[2], turns;
 
 	unlink(in_dir("hs.pem"));
@@ -222,8 +229,12 @@ static bool handshake(const struct np_cert *root, const struct np_cert *cert, co
 	unlink(in_dir("hs-ca.key"));
 	np_cert_save(cert, in_dir("hs.pem"), in_dir("hs.key"), NULL);
 	np_cert_save(root, in_dir("hs-ca.pem"), in_dir("hs-ca.key"), NULL);
-	KTAP_EQ(np_tls_server_ctx(in_dir("hs.pem"), in_dir("hs.key"), in_dir("hs-ca.pem"), &sctx, why), 0);
-	KTAP_EQ(np_tls_client_ctx(in_dir("hs-ca.pem"), in_dir("hs.pem"), in_dir("hs.key"), &cctx, why), 0);
+	KTAP_EQ(np_tls_server_ctx(in_dir("hs.pem"), in_dir("hs.key"), in_dir("hs-ca.pem"), &sctx,
+				  why),
+		0);
+	KTAP_EQ(np_tls_client_ctx(in_dir("hs-ca.pem"), in_dir("hs.pem"), in_dir("hs.key"), &cctx,
+				  why),
+		0);
 	KTAP_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
 	KTAP_EQ(np_tls_accept(loop, sctx, sv[0], &hand_ops, &s, &server, why), 0);
 	KTAP_EQ(np_tls_connect(loop, cctx, sv[1], host, &hand_ops, &c, &client, why), 0);
@@ -247,7 +258,7 @@ static void clients_judge_as_they_should(void)
 	struct np_cert *other_ca = NULL;
 	struct np_err err = NP_ERR_INIT;
 
-	KTAP_EQ(np_cert_make_ca(&(struct np_cert_params){ .name = "other" }, &other_ca, NULL), 0);
+	KTAP_EQ(np_cert_make_ca(&(struct np_cert_params){.name = "other"}, &other_ca, NULL), 0);
 	KTAP_OK(handshake(ca, good, "realm.example", &err));
 	KTAP_OK(handshake(ca, good, "127.0.0.1", &err));
 	KTAP_OK(!handshake(ca, good, "wrong.example", &err));
@@ -268,7 +279,7 @@ int main(void)
 	snprintf(dir, sizeof(dir), "/tmp/np-cert-XXXXXX");
 	if (!mkdtemp(dir))
 		return 1;
-	if (np_cert_make_ca(&(struct np_cert_params){ .name = "test realm" }, &ca, NULL))
+	if (np_cert_make_ca(&(struct np_cert_params){.name = "test realm"}, &ca, NULL))
 		return 1;
 	KTAP_RUN(server_certificate_is_strictly_valid);
 	KTAP_RUN(expired_and_early_ones_can_be_made);

@@ -47,7 +47,10 @@ static void on_data(struct np_tls *tls, const uint8_t *data, size_t len, void *a
 	client->nr_bytes += len;
 	np_buf_append_str(&client->seen, "[");
 	for (i = 0; i < len; i++)
-		np_buf_printf(&client->seen, "%c", data[i] == '\r' ? '~' : data[i] == '\n' ? '|' : data[i]);
+		np_buf_printf(&client->seen, "%c",
+			      data[i] == '\r'	? '~'
+			      : data[i] == '\n' ? '|'
+						: data[i]);
 	np_buf_append_str(&client->seen, "]");
 }
 
@@ -60,7 +63,8 @@ static void on_closed(struct np_tls *tls, const struct np_err *err, void *arg)
 	client->code = err->code;
 }
 
-static const struct np_tls_ops client_ops = { .ready = on_ready, .data = on_data, .closed = on_closed };
+static const struct np_tls_ops client_ops = {
+	.ready = on_ready, .data = on_data, .closed = on_closed};
 
 static void on_deadline(struct ev_loop *l, ev_timer *w, int revents)
 {
@@ -98,7 +102,8 @@ static const char *expected;
 
 static bool has_expected(void *arg)
 {
-	return !strcmp(np_buf_str(&((struct client *)arg)->seen), expected) || ((struct client *)arg)->closed;
+	return !strcmp(np_buf_str(&((struct client *)arg)->seen), expected) ||
+	       ((struct client *)arg)->closed;
 }
 
 static int raw_connect(void)
@@ -114,8 +119,9 @@ static void client_open(struct client *client)
 	struct np_err err = NP_ERR_INIT;
 
 	memset(client, 0, sizeof(*client));
-	KTAP_EQ(np_tls_connect(loop, client_ctx, raw_connect(), "localhost", &client_ops, client, &client->tls,
-			       &err), 0);
+	KTAP_EQ(np_tls_connect(loop, client_ctx, raw_connect(), "localhost", &client_ops, client,
+			       &client->tls, &err),
+		0);
 	KTAP_OK(run_until(is_ready, client, 5000));
 	KTAP_STREQ(np_buf_str(&client->seen), "[@]");
 	np_buf_consume(&client->seen, client->seen.len);
@@ -166,7 +172,7 @@ static void blank_lines_are_no_misses(void)
 
 static void exit_closes_in_order(void)
 {
-	static const char *const forms[] = { "@exit\n", "@exit", "@EXIT\r\n", " @exit" };
+	static const char *const forms[] = {"@exit\n", "@exit", "@EXIT\r\n", " @exit"};
 	struct client c;
 	size_t i;
 
@@ -274,10 +280,14 @@ static void faults_are_not_called_unknown(void)
 
 static bool has_flood(void *arg)
 {
-	return ((struct client *)arg)->nr_bytes >= (size_t)FLOOD * (sizeof("h.example:6464\r\n@") - 1) + 1;
+	return ((struct client *)arg)->nr_bytes >=
+	       (size_t)FLOOD * (sizeof("h.example:6464\r\n@") - 1) + 1;
 }
 
-/* A client that asks without end and reads nothing: its requests wait, and every one is answered later. */
+/*
+ * A client that asks without end and reads nothing: its requests wait, and every one is answered
+ * later.
+ */
 static void slow_readers_wait(void)
 {
 	struct client c;
@@ -328,15 +338,15 @@ static int lookup(const char *atsign, struct np_dirserve_answer *answer, void *a
 
 static void put(const char *atsign, const char *host, uint16_t port)
 {
-	struct np_dir_entry entry = { .atsign = atsign, .host = host, .port = port };
+	struct np_dir_entry entry = {.atsign = atsign, .host = host, .port = port};
 
 	store->ops->dir_put(store, &entry, true, NULL);
 }
 
 static int set_up(void)
 {
-	const char *const hosts[] = { "localhost" };
-	const struct np_cert_params params = { .name = "test", .hosts = hosts, .nr_hosts = 1 };
+	const char *const hosts[] = {"localhost"};
+	const struct np_cert_params params = {.name = "test", .hosts = hosts, .nr_hosts = 1};
 	struct np_cert *ca = NULL, *cert = NULL;
 	int ret;
 
@@ -348,8 +358,10 @@ static int set_up(void)
 	snprintf(ca_key, sizeof(ca_key), "%s/ca.key", dir);
 	snprintf(cert_path, sizeof(cert_path), "%s/s.pem", dir);
 	snprintf(cert_key, sizeof(cert_key), "%s/s.key", dir);
-	ret = np_cert_make_ca(&params, &ca, NULL) || np_cert_make_server(ca, &params, &cert, NULL) ||
-	      np_cert_save(ca, ca_path, ca_key, NULL) || np_cert_save(cert, cert_path, cert_key, NULL) ||
+	ret = np_cert_make_ca(&params, &ca, NULL) ||
+	      np_cert_make_server(ca, &params, &cert, NULL) ||
+	      np_cert_save(ca, ca_path, ca_key, NULL) ||
+	      np_cert_save(cert, cert_path, cert_key, NULL) ||
 	      np_tls_server_ctx(cert_path, cert_key, ca_path, &server_ctx, NULL) ||
 	      np_tls_client_ctx(ca_path, NULL, NULL, &client_ctx, NULL) ||
 	      np_store_open_sqlite(db, false, &store, NULL);
@@ -362,8 +374,8 @@ static int set_up(void)
 	put("@six", "2001:db8::1", 64);
 	put("@noport", "h.example", 0);
 	loop = ev_loop_new(0);
-	return np_dirserve_open(loop, server_ctx, np_sock_listen("127.0.0.1", 0, 4096, NULL), lookup, store, &ds,
-				NULL);
+	return np_dirserve_open(loop, server_ctx, np_sock_listen("127.0.0.1", 0, 4096, NULL),
+				lookup, store, &ds, NULL);
 }
 
 int main(void)

@@ -49,9 +49,15 @@ static void fresh(void)
 
 static int put(const char *tenant, const char *key, const char *value, int64_t expires_at)
 {
-	struct np_record rec = { .value = value, .value_len = strlen(value), .meta = "{\"a\":1}",
-				 .created_at = 10, .updated_at = 20, .available_at = 30,
-				 .expires_at = expires_at, .refresh_at = -1, .version = 3 };
+	struct np_record rec = {.value = value,
+				.value_len = strlen(value),
+				.meta = "{\"a\":1}",
+				.created_at = 10,
+				.updated_at = 20,
+				.available_at = 30,
+				.expires_at = expires_at,
+				.refresh_at = -1,
+				.version = 3};
 
 	return store->ops->put(store, tenant, key, &rec, NULL);
 }
@@ -89,14 +95,14 @@ static bool see_entry(const struct np_dir_entry *entry, void *arg)
 	struct seen *seen = arg;
 	size_t len = strlen(seen->text);
 
-	snprintf(seen->text + len, sizeof(seen->text) - len, "%s %s:%u%s;", entry->atsign, entry->host,
-		 entry->port, entry->hosted ? "*" : "");
+	snprintf(seen->text + len, sizeof(seen->text) - len, "%s %s:%u%s;", entry->atsign,
+		 entry->host, entry->port, entry->hosted ? "*" : "");
 	return ++seen->nr != seen->stop_after;
 }
 
 static void record_comes_back_whole(void)
 {
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 
 	fresh();
 	KTAP_EQ(put("@a", "x.ns@a", "v\xc3\xa9", 99), 0);
@@ -117,8 +123,8 @@ static void record_comes_back_whole(void)
 
 static void empty_and_large_values(void)
 {
-	struct np_record rec = { .value = NULL };
-	struct seen seen = { 0 };
+	struct np_record rec = {.value = NULL};
+	struct seen seen = {0};
 	size_t len = 3 << 20;
 	char *big = malloc(len + 1);
 
@@ -137,19 +143,24 @@ static void empty_and_large_values(void)
 
 static void scan_is_in_byte_order(void)
 {
-	struct seen all = { 0 }, some = { 0 }, two = { .stop_after = 2 }, high = { 0 };
+	struct seen all = {0}, some = {0}, two = {.stop_after = 2}, high = {0};
 
 	fresh();
 	put("@a", "b", "2", 0);
 	put("@a", "ab", "1", 0);
-	put("@a", "a\xff" "b", "5", 0);
+	put("@a",
+	    "a\xff"
+	    "b",
+	    "5", 0);
 	put("@a", "a", "0", 0);
 	put("@a", "\xff\xff", "7", 0);
 	put("@c", "a", "9", 0);
 	KTAP_EQ(store->ops->scan(store, "@a", "", see_record, &all), 0);
-	KTAP_STREQ(all.text, "a=0;ab=1;a\xff" "b=5;b=2;\xff\xff=7;");
+	KTAP_STREQ(all.text, "a=0;ab=1;a\xff"
+			     "b=5;b=2;\xff\xff=7;");
 	KTAP_EQ(store->ops->scan(store, "@a", "a", see_record, &some), 0);
-	KTAP_STREQ(some.text, "a=0;ab=1;a\xff" "b=5;");
+	KTAP_STREQ(some.text, "a=0;ab=1;a\xff"
+			      "b=5;");
 	KTAP_EQ(store->ops->scan(store, "@a", "a", see_record, &two), 0);
 	KTAP_EQ(two.nr, 2);
 	KTAP_EQ(store->ops->scan(store, "@a", "\xff", see_record, &high), 0);
@@ -159,7 +170,7 @@ static void scan_is_in_byte_order(void)
 /* A visitor may look up and change while its scan goes on. */
 static bool touch(const char *key, const struct np_record *rec, void *arg)
 {
-	struct seen inner = { 0 };
+	struct seen inner = {0};
 
 	(void)rec;
 	KTAP_EQ(store->ops->scan(store, "@a", key, see_record, &inner), 0);
@@ -171,7 +182,7 @@ static bool touch(const char *key, const struct np_record *rec, void *arg)
 
 static void visitor_may_use_the_store(void)
 {
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	int nr = 0;
 
 	fresh();
@@ -186,7 +197,7 @@ static void visitor_may_use_the_store(void)
 
 static void rollback_undoes_all(void)
 {
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	int64_t id = 7;
 
 	fresh();
@@ -238,7 +249,7 @@ static bool note_expired(const char *tenant, const char *key, void *arg)
 
 static void expiry_takes_only_what_is_due(void)
 {
-	struct seen seen = { 0 }, left = { 0 };
+	struct seen seen = {0}, left = {0};
 	int64_t id = -1;
 
 	fresh();
@@ -256,13 +267,21 @@ static void expiry_takes_only_what_is_due(void)
 	KTAP_EQ(id, 0);
 }
 
-static int64_t put_note(const char *tenant, const char *id, enum np_note_dir direction, const char *value,
-			int64_t epoch_ms, int64_t expires_at)
+static int64_t put_note(const char *tenant, const char *id, enum np_note_dir direction,
+			const char *value, int64_t epoch_ms, int64_t expires_at)
 {
-	struct np_note note = { .id = id, .from = "@a", .to = "@b", .key = "@b:k@a", .value = value,
-				.op = "update", .type = "key", .dir = direction, .epoch_ms = epoch_ms,
-				.status = direction == NP_NOTE_SENT ? NP_NOTE_QUEUED : NP_NOTE_DELIVERED,
-				.expires_at = expires_at };
+	struct np_note note = {.id = id,
+			       .from = "@a",
+			       .to = "@b",
+			       .key = "@b:k@a",
+			       .value = value,
+			       .op = "update",
+			       .type = "key",
+			       .dir = direction,
+			       .epoch_ms = epoch_ms,
+			       .status = direction == NP_NOTE_SENT ? NP_NOTE_QUEUED
+								   : NP_NOTE_DELIVERED,
+			       .expires_at = expires_at};
 	int64_t seq = -1;
 
 	KTAP_EQ(store->ops->note_put(store, tenant, &note, &seq, NULL), 0);
@@ -271,7 +290,7 @@ static int64_t put_note(const char *tenant, const char *id, enum np_note_dir dir
 
 static void notes_keep_their_order(void)
 {
-	struct seen list = { 0 }, after = { 0 }, get = { 0 };
+	struct seen list = {0}, after = {0}, get = {0};
 	int64_t first, second, third;
 
 	fresh();
@@ -282,7 +301,8 @@ static void notes_keep_their_order(void)
 	KTAP_EQ(put_note("@b", "n1", NP_NOTE_RECEIVED, "again", 1000, 0), first);
 	KTAP_EQ(store->ops->note_list(store, "@b", NP_NOTE_RECEIVED, 0, 2000, see_note, &list), 0);
 	KTAP_STREQ(list.text, "n1/again/1/0;n2/-/1/0;");
-	KTAP_EQ(store->ops->note_list(store, "@b", NP_NOTE_RECEIVED, 900, 2000, see_note, &after), 0);
+	KTAP_EQ(store->ops->note_list(store, "@b", NP_NOTE_RECEIVED, 900, 2000, see_note, &after),
+		0);
 	KTAP_STREQ(after.text, "n1/again/1/0;");
 	KTAP_EQ(store->ops->note_expire(store, 2000, NULL), 0);
 	KTAP_EQ(store->ops->note_get(store, "@b", "gone", see_note, &get), -ENOENT);
@@ -297,7 +317,7 @@ static void notes_keep_their_order(void)
 
 static void queue_holds_unsent_ones(void)
 {
-	struct seen queue = { 0 };
+	struct seen queue = {0};
 
 	fresh();
 	put_note("@a", "q1", NP_NOTE_SENT, "1", 10, 0);
@@ -305,25 +325,31 @@ static void queue_holds_unsent_ones(void)
 	put_note("@c", "q3", NP_NOTE_SENT, "3", 10, 0);
 	put_note("@c", "q4", NP_NOTE_SENT, "4", 10, 0);
 	put_note("@a", "self", NP_NOTE_SELF, "s", 10, 0);
-	KTAP_EQ(store->ops->note_set_status(store, "@a", "q1", NP_NOTE_SENT, NP_NOTE_QUEUED, 4, NULL), 0);
-	KTAP_EQ(store->ops->note_set_status(store, "@c", "q3", NP_NOTE_SENT, NP_NOTE_DELIVERED, 0, NULL), 0);
-	KTAP_EQ(store->ops->note_set_status(store, "@c", "q3", NP_NOTE_SELF, NP_NOTE_DELIVERED, 0, NULL),
+	KTAP_EQ(store->ops->note_set_status(store, "@a", "q1", NP_NOTE_SENT, NP_NOTE_QUEUED, 4,
+					    NULL),
+		0);
+	KTAP_EQ(store->ops->note_set_status(store, "@c", "q3", NP_NOTE_SENT, NP_NOTE_DELIVERED, 0,
+					    NULL),
+		0);
+	KTAP_EQ(store->ops->note_set_status(store, "@c", "q3", NP_NOTE_SELF, NP_NOTE_DELIVERED, 0,
+					    NULL),
 		-ENOENT);
 	reopen_store();
 	KTAP_EQ(store->ops->note_queued(store, 100, see_note, &queue), 0);
 	KTAP_STREQ(queue.text, "q1/1/0/4;q4/4/0/0;");
 }
 
-static int dir_put(struct np_store *to, const char *atsign, const char *host, uint16_t port, bool hosted)
+static int dir_put(struct np_store *to, const char *atsign, const char *host, uint16_t port,
+		   bool hosted)
 {
-	struct np_dir_entry entry = { .atsign = atsign, .host = host, .port = port };
+	struct np_dir_entry entry = {.atsign = atsign, .host = host, .port = port};
 
 	return to->ops->dir_put(to, &entry, hosted, NULL);
 }
 
 static void directory_counts_its_changes(void)
 {
-	struct seen all = { 0 }, ours = { 0 }, one = { 0 };
+	struct seen all = {0}, ours = {0}, one = {0};
 	struct np_store *other = NULL;
 	int64_t before, after;
 
@@ -352,7 +378,7 @@ static void read_only_reads(void)
 {
 	struct np_store *reader = NULL;
 	struct np_err err = NP_ERR_INIT;
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 
 	fresh();
 	put("@a", "k", "1", 0);
@@ -410,8 +436,9 @@ static void strange_files_are_refused(void)
 	run_sql("create table t(x)");
 	KTAP_EQ(try_open(false, &err), -EUCLEAN);
 	KTAP_OK(strstr(err.msg, "another program"));
-	write_file("this is a long enough text that is certainly no data base at all, whatever it is. "
-		   "it goes on for more than a hundred bytes, which is the size of a header");
+	write_file(
+		"this is a long enough text that is certainly no data base at all, whatever it is. "
+		"it goes on for more than a hundred bytes, which is the size of a header");
 	KTAP_EQ(try_open(false, &err), -EUCLEAN);
 	KTAP_OK(strstr(err.msg, "no SQLite database"));
 	unlink(path);
@@ -428,11 +455,13 @@ static void file_is_private_and_synced(void)
 	fresh();
 	KTAP_EQ(stat(path, &st), 0);
 	KTAP_EQ(st.st_mode & 0777, 0600);
-	KTAP_EQ(sqlite3_prepare_v2(np_sqlite_of(store)->db, "pragma synchronous", -1, &stmt, NULL), SQLITE_OK);
+	KTAP_EQ(sqlite3_prepare_v2(np_sqlite_of(store)->db, "pragma synchronous", -1, &stmt, NULL),
+		SQLITE_OK);
 	KTAP_EQ(sqlite3_step(stmt), SQLITE_ROW);
 	KTAP_EQ(sqlite3_column_int(stmt, 0), 2);
 	sqlite3_finalize(stmt);
-	KTAP_EQ(sqlite3_prepare_v2(np_sqlite_of(store)->db, "pragma journal_mode", -1, &stmt, NULL), SQLITE_OK);
+	KTAP_EQ(sqlite3_prepare_v2(np_sqlite_of(store)->db, "pragma journal_mode", -1, &stmt, NULL),
+		SQLITE_OK);
 	KTAP_EQ(sqlite3_step(stmt), SQLITE_ROW);
 	KTAP_STREQ((const char *)sqlite3_column_text(stmt, 0), "wal");
 	sqlite3_finalize(stmt);
@@ -443,8 +472,8 @@ static void full_store_loses_nothing(void)
 {
 	struct np_sqlite *s;
 	struct np_err err = NP_ERR_INIT;
-	struct seen seen = { 0 };
-	struct np_record rec = { .value_len = 1 << 20 };
+	struct seen seen = {0};
+	struct np_record rec = {.value_len = 1 << 20};
 	char *big = calloc(1, 1 << 20);
 	int64_t id;
 
@@ -477,8 +506,8 @@ static void child_writes(int fd)
 	for (i = 0;; i++) {
 		snprintf(key, sizeof(key), "k%lld", (long long)i);
 		if (store->ops->begin(store, NULL) || put("@a", key, "v", 0) ||
-		    put_note("@a", key, NP_NOTE_SENT, "v", 1, 0) < 0 || store->ops->commit(store, NULL) ||
-		    write(fd, &i, sizeof(i)) != sizeof(i))
+		    put_note("@a", key, NP_NOTE_SENT, "v", 1, 0) < 0 ||
+		    store->ops->commit(store, NULL) || write(fd, &i, sizeof(i)) != sizeof(i))
 			_exit(1);
 	}
 }
@@ -515,13 +544,14 @@ static void commits_survive_kill(void)
 
 	fresh();
 	for (round = 1; round <= 5; round++) {
-		struct seen queue = { 0 };
+		struct seen queue = {0};
 		int64_t last = kill_a_writer(round * 7), i;
 
 		KTAP_OK(last >= round * 7 - 1);
 		for (i = 0; i <= last; i++) {
 			snprintf(key, sizeof(key), "k%lld", (long long)i);
-			KTAP_EQ(store->ops->get(store, "@a", key, see_record, &(struct seen){ 0 }), 0);
+			KTAP_EQ(store->ops->get(store, "@a", key, see_record, &(struct seen){0}),
+				0);
 		}
 		store->ops->note_queued(store, 1, see_note, &queue);
 		KTAP_OK(queue.nr >= last + 1);

@@ -24,6 +24,7 @@ extern const struct cli_prog atdirectoryd_prog;
 extern const struct atdirectoryd_conf atdirectoryd_defaults;
 
 /** atdirectoryd_conf_resolve() - paths that came from the config file start from its folder. */
-int atdirectoryd_conf_resolve(struct atdirectoryd_conf *conf, const struct cli_parse *parse, struct np_err *err);
+int atdirectoryd_conf_resolve(struct atdirectoryd_conf *conf, const struct cli_parse *parse,
+			      struct np_err *err);
 
 #endif

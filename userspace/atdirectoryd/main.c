@@ -55,7 +55,8 @@ static int open_all(struct app *app, const struct atdirectoryd_conf *conf, struc
 	if (fd < 0)
 		return fd;
 	np_sock_local(fd, addr);
-	return np_dirserve_open(app->loop, app->tls, fd, np_dirserve_lookup_store, app->store, &app->ds, err);
+	return np_dirserve_open(app->loop, app->tls, fd, np_dirserve_lookup_store, app->store,
+				&app->ds, err);
 }
 
 static void announce(const struct atdirectoryd_conf *conf, const struct np_addr *addr)
@@ -65,14 +66,15 @@ static void announce(const struct atdirectoryd_conf *conf, const struct np_addr 
 	np_addr_text(addr, text, sizeof(text));
 	np_addr_ip_text(addr, host, sizeof(host));
 	np_info("serving address=%s data=%s", text, conf->data_path);
-	snprintf(line, sizeof(line), "{\"directory\":{\"host\":\"%s\",\"port\":%u}}", host, np_addr_port(addr));
+	snprintf(line, sizeof(line), "{\"directory\":{\"host\":\"%s\",\"port\":%u}}", host,
+		 np_addr_port(addr));
 	if (np_ready_announce(conf->ready_fd ? (int)conf->ready_fd : -1, line))
 		np_warn("ready line could not be written fd=%d", (int)conf->ready_fd);
 }
 
 static int serve(const struct atdirectoryd_conf *conf)
 {
-	struct app app = { .loop = ev_default_loop(0) };
+	struct app app = {.loop = ev_default_loop(0)};
 	struct np_err err = NP_ERR_INIT;
 	struct np_addr addr;
 	int ret;
@@ -108,8 +110,9 @@ int main(int argc, char **argv)
 	if (status == CLI_GO_ON) {
 		np_log_open_stderr(conf.log_format == 1);
 		np_log_set_level(conf.verbose ? NP_LOG_DEBUG : NP_LOG_INFO);
-		status = atdirectoryd_conf_resolve(&conf, &parse, &err) ? np_cli_usage_exit(&parse, &err) :
-									  serve(&conf);
+		status = atdirectoryd_conf_resolve(&conf, &parse, &err)
+				 ? np_cli_usage_exit(&parse, &err)
+				 : serve(&conf);
 	}
 	np_cli_fini(&parse);
 	return status;

@@ -14,13 +14,14 @@ const struct cli_opt npctl_json_opts[] = {
 };
 
 static const struct cli_cmd cmds[] = {
-	CLI_CMD("realm init", npctl_realm_init, npctl_realm_init_opts, "make a private realm in the folder DIR",
-		.args = "DIR", .min_args = 1, .max_args = 1),
+	CLI_CMD("realm init", npctl_realm_init, npctl_realm_init_opts,
+		"make a private realm in the folder DIR", .args = "DIR", .min_args = 1,
+		.max_args = 1),
 	CLI_CMD("realm add", npctl_realm_add, npctl_realm_add_opts,
-		"add atSigns to a realm; a running atserverd takes them up by itself", .args = "DIR @ATSIGN...",
-		.min_args = 2, .max_args = 1000),
-	CLI_CMD("realm list", npctl_realm_list, npctl_json_opts, "show the atSigns of a realm", .args = "DIR",
-		.min_args = 1, .max_args = 1),
+		"add atSigns to a realm; a running atserverd takes them up by itself",
+		.args = "DIR @ATSIGN...", .min_args = 2, .max_args = 1000),
+	CLI_CMD("realm list", npctl_realm_list, npctl_json_opts, "show the atSigns of a realm",
+		.args = "DIR", .min_args = 1, .max_args = 1),
 	CLI_CMD_END
 };
 
@@ -39,7 +40,8 @@ int npctl_fail(const struct np_err *err)
 
 int main(int argc, char **argv)
 {
-	struct npctl_conf conf = { .realm = { .port = NP_REALM_PORT, .directory_port = NP_REALM_DIR_PORT } };
+	struct npctl_conf conf = {
+		.realm = {.port = NP_REALM_PORT, .directory_port = NP_REALM_DIR_PORT}};
 
 	signal(SIGPIPE, SIG_IGN);
 	return np_cli_main(&prog, argc, argv, &conf);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* npctl's commands: one file each, object first. A command stores its options in the part of its object. */
+/*
+ * npctl's commands: one file each, object first. A command stores its options in the part of its
+ * object.
+ */
 #ifndef NPCTL_NPCTL_H
 #define NPCTL_NPCTL_H
 

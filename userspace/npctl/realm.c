@@ -24,27 +24,32 @@ struct file_conf {
 };
 
 static const struct cli_opt file_opts[] = {
-	CLI_STR("config", 0, "FILE", struct file_conf, config, "the file", CLI_CONF_YAML | CLI_CONF_PART),
+	CLI_STR("config", 0, "FILE", struct file_conf, config, "the file",
+		CLI_CONF_YAML | CLI_CONF_PART),
 	CLI_STR("host", 0, "HOST", struct file_conf, host, "published host", CLI_REQUIRED),
 	CLI_PORT("port", 0, "PORT", struct file_conf, port, "of the atServers", 0),
 	CLI_BOOL("directory", 0, struct file_conf, directory, "serve the atDirectory", 0),
-	CLI_PORT("directory-port", 0, "PORT", struct file_conf, directory_port, "of the atDirectory", 0),
+	CLI_PORT("directory-port", 0, "PORT", struct file_conf, directory_port,
+		 "of the atDirectory", 0),
 	CLI_STR("data", 0, "FILE", struct file_conf, data, "storage", 0),
 	CLI_STR("secrets", 0, "DIR", struct file_conf, secrets, "CRAM secrets", 0),
 	CLI_END
 };
 
-static const struct cli_prog file_prog = { .name = "npctl", .purpose = "config file", .opts = file_opts };
+static const struct cli_prog file_prog = {
+	.name = "npctl", .purpose = "config file", .opts = file_opts};
 
 bool realm_exists(const char *dir)
 {
 	char conf[PATH_MAX], ca[PATH_MAX];
 
-	return !np_realm_path(dir, NP_REALM_CONF, conf, NULL) && !np_realm_path(dir, NP_REALM_CA, ca, NULL) &&
-	       !access(conf, F_OK) && !access(ca, F_OK);
+	return !np_realm_path(dir, NP_REALM_CONF, conf, NULL) &&
+	       !np_realm_path(dir, NP_REALM_CA, ca, NULL) && !access(conf, F_OK) &&
+	       !access(ca, F_OK);
 }
 
-static int take_conf(struct realm *realm, const char *path, const struct file_conf *conf, struct np_err *err)
+static int take_conf(struct realm *realm, const char *path, const struct file_conf *conf,
+		     struct np_err *err)
 {
 	int ret;
 
@@ -59,10 +64,12 @@ static int take_conf(struct realm *realm, const char *path, const struct file_co
 
 static int read_conf(struct realm *realm, const char *path, struct np_err *err)
 {
-	struct file_conf conf = { .port = NP_REALM_PORT, .directory_port = NP_REALM_DIR_PORT,
-				  .data = NP_REALM_DATA, .secrets = NP_REALM_SECRETS };
+	struct file_conf conf = {.port = NP_REALM_PORT,
+				 .directory_port = NP_REALM_DIR_PORT,
+				 .data = NP_REALM_DATA,
+				 .secrets = NP_REALM_SECRETS};
 	char option[PATH_MAX + 16];
-	char *argv[] = { (char *)"npctl", option, NULL };
+	char *argv[] = {(char *)"npctl", option, NULL};
 	struct cli_parse parse;
 	int ret;
 
@@ -82,7 +89,8 @@ int realm_open(struct realm *realm, const char *dir, bool read_only, struct np_e
 	memset(realm, 0, sizeof(*realm));
 	realm->dir = dir;
 	if (!realm_exists(dir))
-		return np_fail(err, -ENOENT, "%.150s: is no realm; make one with: npctl realm init", dir);
+		return np_fail(err, -ENOENT, "%.150s: is no realm; make one with: npctl realm init",
+			       dir);
 	ret = np_realm_path(dir, NP_REALM_CONF, path, err);
 	if (!ret)
 		ret = read_conf(realm, path, err);
@@ -146,13 +154,15 @@ int realm_hosts(const struct realm *realm, const char *atsign, struct np_err *er
 
 	ret = realm->store->ops->dir_get(realm->store, atsign, take_hosted, &hosted);
 	if (ret && ret != -ENOENT)
-		return np_fail_errno(err, ret, "store %.150s: cannot read the directory", realm->data);
+		return np_fail_errno(err, ret, "store %.150s: cannot read the directory",
+				     realm->data);
 	return hosted;
 }
 
 int realm_add_tenant(struct realm *realm, const char *atsign, struct np_err *err)
 {
-	const struct np_dir_entry entry = { .atsign = atsign, .host = realm->host, .port = realm->port };
+	const struct np_dir_entry entry = {
+		.atsign = atsign, .host = realm->host, .port = realm->port};
 	int ret;
 
 	ret = realm_hosts(realm, atsign, err);
@@ -167,8 +177,8 @@ int realm_add_tenant(struct realm *realm, const char *atsign, struct np_err *err
 
 void realm_print_activation(const struct realm *realm, const char *atsign)
 {
-	printf("  at_activate onboard -a %s --cram-file %s/%s.cram --root-domain %s", atsign, realm->secrets, atsign,
-	       realm->host);
+	printf("  at_activate onboard -a %s --cram-file %s/%s.cram --root-domain %s", atsign,
+	       realm->secrets, atsign, realm->host);
 	if (!realm->directory_port)
 		printf(":PORT");
 	else if (realm->directory_port != NP_REALM_DIR_PORT)

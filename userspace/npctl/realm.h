@@ -23,14 +23,17 @@ struct realm {
 };
 
 bool realm_exists(const char *dir);
-/** realm_open() - read DIR's config file and open its store. @realm needs realm_close() in every case. */
+/**
+ * realm_open() - read DIR's config file and open its store. @realm needs realm_close() in every
+ * case.
+ */
 int realm_open(struct realm *realm, const char *dir, bool read_only, struct np_err *err);
 void realm_close(struct realm *realm);
 /** realm_hosts() - Return: 1 when the realm hosts @atsign, 0 when it does not, negative errno. */
 int realm_hosts(const struct realm *realm, const char *atsign, struct np_err *err);
 /**
- * realm_add_tenant() - secret file and directory entry of @atsign (normal form). A secret file that is there stays.
- * Return: 1 when it was made, 0 when the realm hosts the atSign already.
+ * realm_add_tenant() - secret file and directory entry of @atsign (normal form). A secret file that
+ * is there stays. Return: 1 when it was made, 0 when the realm hosts the atSign already.
  */
 int realm_add_tenant(struct realm *realm, const char *atsign, struct np_err *err);
 /** realm_print_activation() - the command that activates @atsign. */

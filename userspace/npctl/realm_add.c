@@ -19,17 +19,21 @@ const struct cli_opt npctl_realm_add_opts[] = {
 static int add_foreign(struct realm *realm, const char *atsign, const char *at, struct np_err *err)
 {
 	char host[NP_HOST_MAX];
-	struct np_dir_entry entry = { .atsign = atsign, .host = host };
+	struct np_dir_entry entry = {.atsign = atsign, .host = host};
 	int ret;
 
 	ret = np_hostport_parse(at, 0, host, &entry.port, err);
 	if (!ret && strchr(host, ':'))
-		ret = np_fail(err, -EINVAL, "--at %.100s: clients split the directory's answer at ':'; give a name or"
-			      " an IPv4 address", at);
+		ret = np_fail(
+			err, -EINVAL,
+			"--at %.100s: clients split the directory's answer at ':'; give a name or"
+			" an IPv4 address",
+			at);
 	if (!ret)
 		ret = realm_hosts(realm, atsign, err);
 	if (ret > 0)
-		ret = np_fail(err, -EEXIST, "%s: is hosted by this realm, nothing was changed", atsign);
+		ret = np_fail(err, -EEXIST, "%s: is hosted by this realm, nothing was changed",
+			      atsign);
 	return ret ? ret : realm->store->ops->dir_put(realm->store, &entry, false, err);
 }
 
@@ -49,11 +53,12 @@ static int add(struct realm *realm, const char *text, const char *at, struct np_
 	}
 	ret = realm_add_tenant(realm, atsign, err);
 	if (!ret)
-		return np_fail(err, -EEXIST, "%s: is hosted by the realm already, nothing was changed", atsign);
+		return np_fail(err, -EEXIST,
+			       "%s: is hosted by the realm already, nothing was changed", atsign);
 	if (ret < 0)
 		return ret;
-	printf("%s: added; hand %s/%s.cram to its owner, once and privately. Next:\n", atsign, realm->secrets,
-	       atsign);
+	printf("%s: added; hand %s/%s.cram to its owner, once and privately. Next:\n", atsign,
+	       realm->secrets, atsign);
 	realm_print_activation(realm, atsign);
 	return 0;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* npctl realm init: a folder that atserverd starts from. Everything is checked before the first file is made. */
+/*
+ * npctl realm init: a folder that atserverd starts from. Everything is checked before the first
+ * file is made.
+ */
 #include "npctl.h"
 
 #include "atserver/realm.h"
@@ -20,10 +23,13 @@
 
 const struct cli_opt npctl_realm_init_opts[] = {
 	CLI_LIST("host", 0, "HOST", struct npctl_conf, realm.hosts,
-		 "name or address of the server, as everybody reaches it; the first one is published", CLI_REQUIRED),
-	CLI_LIST("atsign", 0, "@ATSIGN", struct npctl_conf, realm.atsigns, "atSign to host; may be repeated", 0),
-	CLI_PORT("port", 0, "PORT", struct npctl_conf, realm.port, "port of the atServers; 0 takes any at each start",
-		 0),
+		 "name or address of the server, as everybody reaches it; the first one is "
+		 "published",
+		 CLI_REQUIRED),
+	CLI_LIST("atsign", 0, "@ATSIGN", struct npctl_conf, realm.atsigns,
+		 "atSign to host; may be repeated", 0),
+	CLI_PORT("port", 0, "PORT", struct npctl_conf, realm.port,
+		 "port of the atServers; 0 takes any at each start", 0),
 	CLI_PORT("directory-port", 0, "PORT", struct npctl_conf, realm.directory_port,
 		 "port of the atDirectory; 0 takes any at each start", 0),
 	CLI_END
@@ -31,8 +37,9 @@ const struct cli_opt npctl_realm_init_opts[] = {
 
 /* What a realm is made of; removed again, in the reverse order, when making it fails. */
 static const char *const pieces[] = {
-	NP_REALM_SECRETS, NP_REALM_DATA_DIR, NP_REALM_DATA, NP_REALM_DATA "-wal", NP_REALM_DATA "-shm",
-	NP_REALM_CA_KEY,  NP_REALM_CA,	     NP_REALM_KEY,  NP_REALM_CERT,	  NP_REALM_CONF,
+	NP_REALM_SECRETS,     NP_REALM_DATA_DIR, NP_REALM_DATA, NP_REALM_DATA "-wal",
+	NP_REALM_DATA "-shm", NP_REALM_CA_KEY,	 NP_REALM_CA,	NP_REALM_KEY,
+	NP_REALM_CERT,	      NP_REALM_CONF,
 };
 #define NR_PIECES (sizeof(pieces) / sizeof(pieces[0]))
 
@@ -48,16 +55,22 @@ struct plan {
 static int plan_hosts(struct plan *plan, struct np_err *err)
 {
 	const struct cli_list *hosts = &plan->conf->realm.hosts;
-	const struct np_cert_params ca = { .name = "NoPorts private realm CA" };
-	const struct np_cert_params server = { .hosts = hosts->items, .nr_hosts = hosts->nr };
+	const struct np_cert_params ca = {.name = "NoPorts private realm CA"};
+	const struct np_cert_params server = {.hosts = hosts->items, .nr_hosts = hosts->nr};
 	int ret;
 
 	if (!hosts->nr)
 		return np_fail(err, -EINVAL, "--host: needs a name or an address");
-	/* Certificates may carry IPv6 addresses; the directory's answer may not (atprotocol.md 2.1). */
+	/*
+	 * Certificates may carry IPv6 addresses; the directory's answer may not
+	 * (atprotocol.md 2.1).
+	 */
 	if (strchr(hosts->items[0], ':'))
-		return np_fail(err, -EINVAL, "--host %.100s: the published host is split at ':' by clients; give a"
-			       " name or an IPv4 address first", hosts->items[0]);
+		return np_fail(
+			err, -EINVAL,
+			"--host %.100s: the published host is split at ':' by clients; give a"
+			" name or an IPv4 address first",
+			hosts->items[0]);
 	ret = np_cert_make_ca(&ca, &plan->ca, err);
 	if (!ret)
 		ret = np_cert_make_server(plan->ca, &server, &plan->server, err);
@@ -104,8 +117,11 @@ static int check_dir(const char *dir, struct np_err *err)
 	if (!ret)
 		return 0;
 	if (realm_exists(dir))
-		return np_fail(err, ret, "%.80s: is a realm already, nothing was changed; add atSigns with: npctl"
-			       " realm add %.80s @ATSIGN", dir, dir);
+		return np_fail(
+			err, ret,
+			"%.80s: is a realm already, nothing was changed; add atSigns with: npctl"
+			" realm add %.80s @ATSIGN",
+			dir, dir);
 	return np_fail(err, ret, "%.150s: is not empty and no realm; name another folder", dir);
 }
 
@@ -129,8 +145,8 @@ static int make_dirs(struct plan *plan, struct np_err *err)
 	return ret ? ret : np_dir_make(plan->realm.secrets, 0700, err);
 }
 
-static int save_cert(const struct plan *plan, const struct np_cert *cert, const char *name, const char *key,
-		     struct np_err *err)
+static int save_cert(const struct plan *plan, const struct np_cert *cert, const char *name,
+		     const char *key, struct np_err *err)
 {
 	char cert_path[PATH_MAX], key_path[PATH_MAX];
 	int ret;
@@ -229,7 +245,8 @@ static void print_ports(const struct realm *realm)
 	char at[16], dir[16];
 
 	snprintf(at, sizeof(at), realm->port ? "port %u" : "any port", realm->port);
-	snprintf(dir, sizeof(dir), realm->directory_port ? "port %u" : "any port", realm->directory_port);
+	snprintf(dir, sizeof(dir), realm->directory_port ? "port %u" : "any port",
+		 realm->directory_port);
 	printf("  %-14s atServers on %s, atDirectory on %s\n", NP_REALM_CONF, at, dir);
 }
 
@@ -247,8 +264,8 @@ static void print_made(const struct plan *plan)
 	printf("\n");
 	print_ports(&plan->realm);
 	for (i = 0; i < plan->nr_atsigns; i++)
-		printf("  %s/%s.cram: hand it to the owner of %s, once and privately\n", NP_REALM_SECRETS,
-		       plan->atsigns[i], plan->atsigns[i]);
+		printf("  %s/%s.cram: hand it to the owner of %s, once and privately\n",
+		       NP_REALM_SECRETS, plan->atsigns[i], plan->atsigns[i]);
 	printf("next:\n  atserverd --config %s/%s\n", plan->realm.dir, NP_REALM_CONF);
 	for (i = 0; i < plan->nr_atsigns; i++)
 		realm_print_activation(&plan->realm, plan->atsigns[i]);
@@ -259,8 +276,10 @@ static void print_made(const struct plan *plan)
 int npctl_realm_init(void *arg, const struct cli_parse *parse)
 {
 	const struct npctl_conf *conf = arg;
-	struct plan plan = { .conf = conf, .realm = { .dir = parse->args[0], .port = conf->realm.port,
-						      .directory_port = conf->realm.directory_port } };
+	struct plan plan = {.conf = conf,
+			    .realm = {.dir = parse->args[0],
+				      .port = conf->realm.port,
+				      .directory_port = conf->realm.directory_port}};
 	struct np_err err = NP_ERR_INIT;
 	int ret;
 

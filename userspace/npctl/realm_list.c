@@ -53,8 +53,9 @@ static bool add_row(const struct np_dir_entry *entry, void *arg)
 	if (!listing->ret)
 		listing->ret = np_json_set_bool(row, "hosted", entry->hosted);
 	if (!listing->ret)
-		listing->ret = entry->hosted ? np_json_set_bool(row, "activated", is_activated(store, entry->atsign)) :
-					       np_json_set_null(row, "activated");
+		listing->ret = entry->hosted ? np_json_set_bool(row, "activated",
+								is_activated(store, entry->atsign))
+					     : np_json_set_null(row, "activated");
 	if (listing->ret)
 		np_json_put(row);
 	else
@@ -71,11 +72,12 @@ static void print_rows(const struct np_json *rows)
 	for (i = 0; i < np_json_len(rows); i++) {
 		const struct np_json *row = np_json_at(rows, i);
 		int64_t port = np_json_int(row, "port", 0);
-		const char *state = !np_json_bool(row, "hosted", false) ? "elsewhere" :
-				    np_json_bool(row, "activated", false) ? "activated" :
-									    "new";
+		const char *state = !np_json_bool(row, "hosted", false)	    ? "elsewhere"
+				    : np_json_bool(row, "activated", false) ? "activated"
+									    : "new";
 
-		printf("%-24s %-11s %s:", np_json_str(row, "atsign"), state, np_json_str(row, "host"));
+		printf("%-24s %-11s %s:", np_json_str(row, "atsign"), state,
+		       np_json_str(row, "host"));
 		if (port)
 			printf("%lld\n", (long long)port);
 		else
@@ -86,14 +88,15 @@ static void print_rows(const struct np_json *rows)
 int npctl_realm_list(void *arg, const struct cli_parse *parse)
 {
 	const struct npctl_conf *conf = arg;
-	struct listing listing = { .rows = np_json_arr() };
+	struct listing listing = {.rows = np_json_arr()};
 	struct np_buf text = NP_BUF_INIT;
 	struct np_err err = NP_ERR_INIT;
 	int ret;
 
 	ret = realm_open(&listing.realm, parse->args[0], true, &err);
 	if (!ret)
-		ret = listing.realm.store->ops->dir_list(listing.realm.store, false, add_row, &listing);
+		ret = listing.realm.store->ops->dir_list(listing.realm.store, false, add_row,
+							 &listing);
 	if (!ret)
 		ret = listing.rows ? listing.ret : -ENOMEM;
 	if (!ret && conf->json)

@@ -4,8 +4,9 @@
  *
  *	accepted --handshake--> OPEN --miss 2, 3--> DELAYED --timer--> OPEN (2) or closed (3)
  *
- * One timer per connection serves both states: the idle limit in OPEN (and the shorter one of the handshake before),
- * the delay in DELAYED, during which nothing is read. The list is ordered by the last sign of life.
+ * One timer per connection serves both states: the idle limit in OPEN (and the shorter one of the
+ * handshake before), the delay in DELAYED, during which nothing is read. The list is ordered by the
+ * last sign of life.
  */
 #include "atserver/dirserve.h"
 
@@ -30,7 +31,8 @@
 
 #define HANDSHAKE_S 10.
 #define IDLE_S 600.
-#define MISS_DELAY_S 1. /* clients give up after 3 s, and an at_c client has always two misses behind it */
+#define MISS_DELAY_S                                                                               \
+	1. /* clients give up after 3 s, and an at_c client has always two misses behind it */
 #define MISSES_MAX 3
 #define FLUSH_MS 2000
 #define BACKLOG_MAX 16384 /* answers that a client has not taken; then its requests wait */
@@ -116,8 +118,8 @@ static int lookup(struct np_dirserve *ds, const char *request, struct np_dirserv
 	ret = ds->lookup(atsign, answer, ds->arg);
 	if (!ret && (strchr(answer->host, ':') || !answer->host[0] || !answer->port)) {
 		if (np_log_may(&ds->limit, 5, 60000))
-			np_warn("directory: entry cannot be served atsign=%s host=%s port=%u", atsign, answer->host,
-				answer->port);
+			np_warn("directory: entry cannot be served atsign=%s host=%s port=%u",
+				atsign, answer->host, answer->port);
 		ret = -ENOENT;
 	}
 	if (ret && ret != -ENOENT && np_log_may(&ds->limit, 5, 60000))
@@ -138,7 +140,7 @@ static int miss(struct conn *conn)
 /* Return: 0 go on, 1 the connection is to be closed in order, negative errno: at once. */
 static int serve_line(struct conn *conn, char *line, size_t len)
 {
-	struct np_dirserve_answer answer = { .host = "" };
+	struct np_dirserve_answer answer = {.host = ""};
 	char *request;
 	int ret;
 
@@ -281,8 +283,9 @@ static void on_accept(int fd, const struct np_addr *peer, void *arg)
 	set_timer(conn, HANDSHAKE_S);
 }
 
-int np_dirserve_open(struct ev_loop *loop, struct np_tls_ctx *ctx, int listen_fd, np_dirserve_lookup lookup_fn,
-		     void *arg, struct np_dirserve **out, struct np_err *err)
+int np_dirserve_open(struct ev_loop *loop, struct np_tls_ctx *ctx, int listen_fd,
+		     np_dirserve_lookup lookup_fn, void *arg, struct np_dirserve **out,
+		     struct np_err *err)
 {
 	struct np_dirserve *ds = calloc(1, sizeof(*ds));
 

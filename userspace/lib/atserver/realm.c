@@ -18,7 +18,8 @@ int np_realm_path(const char *dir, const char *name, char out[PATH_MAX], struct 
 	return 0;
 }
 
-int np_realm_resolve(const char *conf_path, const char *path, char out[PATH_MAX], struct np_err *err)
+int np_realm_resolve(const char *conf_path, const char *path, char out[PATH_MAX],
+		     struct np_err *err)
 {
 	const char *slash = strrchr(conf_path, '/');
 	int dir_len = *path != '/' && slash ? (int)(slash - conf_path) + 1 : 0;
@@ -28,7 +29,8 @@ int np_realm_resolve(const char *conf_path, const char *path, char out[PATH_MAX]
 	return 0;
 }
 
-int np_realm_secret_path(const char *secrets_dir, const char *atsign, char out[PATH_MAX], struct np_err *err)
+int np_realm_secret_path(const char *secrets_dir, const char *atsign, char out[PATH_MAX],
+			 struct np_err *err)
 {
 	if ((size_t)snprintf(out, PATH_MAX, "%s/%s.cram", secrets_dir, atsign) >= PATH_MAX)
 		return np_fail(err, -ENAMETOOLONG, "%.80s...: path too long", secrets_dir);
@@ -45,7 +47,8 @@ static bool is_one_line(const struct np_secret *secret)
 	return secret->len > 0;
 }
 
-int np_realm_read_secret(const char *secrets_dir, const char *atsign, struct np_secret *out, struct np_err *err)
+int np_realm_read_secret(const char *secrets_dir, const char *atsign, struct np_secret *out,
+			 struct np_err *err)
 {
 	char path[PATH_MAX];
 	int fd, ret;
@@ -64,5 +67,6 @@ int np_realm_read_secret(const char *secrets_dir, const char *atsign, struct np_
 	if (is_one_line(out))
 		return 0;
 	np_secret_fini(out);
-	return np_fail(err, -EBADMSG, "CRAM secret %s: is not one line of text without spaces", path);
+	return np_fail(err, -EBADMSG, "CRAM secret %s: is not one line of text without spaces",
+		       path);
 }

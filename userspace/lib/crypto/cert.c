@@ -60,7 +60,8 @@ static int check_host(const char *host, struct np_err *err)
 	if (strlen(host) <= HOST_LEN_MAX &&
 	    (is_ip(host) || (np_str_is_charset(host, "-._") && host[0] != '.' && host[0] != '-')))
 		return 0;
-	return np_fail(err, -EINVAL, "host \"%.100s\": is neither a DNS name nor a numeric address", host);
+	return np_fail(err, -EINVAL, "host \"%.100s\": is neither a DNS name nor a numeric address",
+		       host);
 }
 
 static int san_text(const struct np_cert_params *params, struct np_buf *out, struct np_err *err)
@@ -73,7 +74,8 @@ static int san_text(const struct np_cert_params *params, struct np_buf *out, str
 	for (i = 0; i < params->nr_hosts; i++) {
 		ret = check_host(params->hosts[i], err);
 		if (!ret)
-			ret = np_buf_printf(out, "%s%s:%s", i ? "," : "", is_ip(params->hosts[i]) ? "IP" : "DNS",
+			ret = np_buf_printf(out, "%s%s:%s", i ? "," : "",
+					    is_ip(params->hosts[i]) ? "IP" : "DNS",
 					    params->hosts[i]);
 		if (ret)
 			return ret;
@@ -101,7 +103,8 @@ static bool set_serial(X509 *x509)
 	bool ok = false;
 
 	if (RAND_bytes(bytes, sizeof(bytes)) == 1) {
-		bytes[0] = (unsigned char)((bytes[0] & 0x7f) | 0x40); /* positive, and never short */
+		bytes[0] =
+			(unsigned char)((bytes[0] & 0x7f) | 0x40); /* positive, and never short */
 		number = BN_bin2bn(bytes, sizeof(bytes), NULL);
 		ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x509));
 	}
@@ -117,14 +120,19 @@ static bool set_name(X509 *x509, const char *name)
 					  (const unsigned char *)cn, -1, -1, 0) == 1;
 }
 
-/* Days and seconds apart: long has 32 bits on small devices, and ten years still fit, but not by much. */
+/*
+ * Days and seconds apart: long has 32 bits on small devices, and ten years still fit, but not by
+ * much.
+ */
 static bool set_time(ASN1_TIME *when, int64_t offset_s)
 {
-	return X509_time_adj_ex(when, (int)(offset_s / NP_CERT_DAY_S), (long)(offset_s % NP_CERT_DAY_S), NULL);
+	return X509_time_adj_ex(when, (int)(offset_s / NP_CERT_DAY_S),
+				(long)(offset_s % NP_CERT_DAY_S), NULL);
 }
 
 /* Everything but the extensions and the signature. */
-static int start_cert(const char *name, int64_t from_s, int64_t to_s, struct np_cert **out, struct np_err *err)
+static int start_cert(const char *name, int64_t from_s, int64_t to_s, struct np_cert **out,
+		      struct np_err *err)
 {
 	struct np_cert *cert = calloc(1, sizeof(*cert));
 
@@ -135,7 +143,8 @@ static int start_cert(const char *name, int64_t from_s, int64_t to_s, struct np_
 	if (!cert->key || !cert->x509 || X509_set_version(cert->x509, X509_VERSION_3) != 1 ||
 	    !set_serial(cert->x509) || !set_name(cert->x509, name) ||
 	    !set_time(X509_getm_notBefore(cert->x509), from_s) ||
-	    !set_time(X509_getm_notAfter(cert->x509), to_s) || X509_set_pubkey(cert->x509, cert->key) != 1) {
+	    !set_time(X509_getm_notAfter(cert->x509), to_s) ||
+	    X509_set_pubkey(cert->x509, cert->key) != 1) {
 		np_cert_free(cert);
 		return ssl_fail(err, "prepare one");
 	}
@@ -151,8 +160,8 @@ int np_cert_make_ca(const struct np_cert_params *params, struct np_cert **out, s
 	int ret;
 
 	*out = NULL;
-	ret = start_cert(params->name, dflt ? -NP_CERT_BACKDATE_S : params->from_s, dflt ? to_s : params->to_s,
-			 &cert, err);
+	ret = start_cert(params->name, dflt ? -NP_CERT_BACKDATE_S : params->from_s,
+			 dflt ? to_s : params->to_s, &cert, err);
 	if (ret)
 		return ret;
 	if (X509_set_issuer_name(cert->x509, X509_get_subject_name(cert->x509)) != 1 ||
@@ -181,8 +190,8 @@ static bool issue(const struct np_cert *ca, struct np_cert *cert, const char *sa
 	       X509_sign(x509, ca->key, EVP_sha256());
 }
 
-int np_cert_make_server(const struct np_cert *ca, const struct np_cert_params *params, struct np_cert **out,
-			struct np_err *err)
+int np_cert_make_server(const struct np_cert *ca, const struct np_cert_params *params,
+			struct np_cert **out, struct np_err *err)
 {
 	bool dflt = !params->from_s && !params->to_s;
 	int64_t to_s = (int64_t)NP_CERT_SERVER_DAYS * NP_CERT_DAY_S - NP_CERT_BACKDATE_S;
@@ -255,14 +264,16 @@ static EVP_PKEY *read_key(const char *path, struct np_err *err)
 		key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
 	}
 	if (!key)
-		np_fail(err, ret ? ret : -EBADMSG, "%s: holds no PEM private key without a password", path);
+		np_fail(err, ret ? ret : -EBADMSG,
+			"%s: holds no PEM private key without a password", path);
 	BIO_free(bio);
 	np_secret_fini(&pem);
 	ERR_clear_error();
 	return key;
 }
 
-int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **out, struct np_err *err)
+int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **out,
+		 struct np_err *err)
 {
 	struct np_err local = NP_ERR_INIT;
 	struct np_cert *cert = calloc(1, sizeof(*cert));
@@ -280,7 +291,8 @@ int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **o
 	if (X509_check_private_key(cert->x509, cert->key) != 1) {
 		np_cert_free(cert);
 		ERR_clear_error();
-		return np_fail(err, -EBADMSG, "%s: is not the key of certificate %s", key_path, cert_path);
+		return np_fail(err, -EBADMSG, "%s: is not the key of certificate %s", key_path,
+			       cert_path);
 	}
 	*out = cert;
 	return 0;
@@ -316,7 +328,8 @@ int np_cert_key_pem(const struct np_cert *cert, struct np_secret *out)
 	return ret;
 }
 
-int np_cert_save(const struct np_cert *cert, const char *cert_path, const char *key_path, struct np_err *err)
+int np_cert_save(const struct np_cert *cert, const char *cert_path, const char *key_path,
+		 struct np_err *err)
 {
 	struct np_secret key = NP_SECRET_INIT;
 	struct np_buf pem = NP_BUF_INIT;

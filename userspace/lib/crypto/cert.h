@@ -2,10 +2,11 @@
 /*
  * X.509 certificates for a private realm: a CA and what it issues (atprotocol.md 3.1).
  *
- * Keys are EC P-256, signatures ECDSA with SHA-256: every SDK's TLS library accepts them, and a server's handshake
- * costs a small fraction of one with RSA-2048. Hosts stand as subject alternative names (DNS or IP), the first one
- * is also the common name. Server certificates carry both serverAuth and clientAuth, because an atServer presents
- * its own one when it connects to another.
+ * Keys are EC P-256, signatures ECDSA with SHA-256: every SDK's TLS library accepts them, and a
+ * server's handshake costs a small fraction of one with RSA-2048. Hosts stand as subject
+ * alternative names (DNS or IP), the first one is also the common name. Server certificates carry
+ * both serverAuth and clientAuth, because an atServer presents its own one when it connects to
+ * another.
  */
 #ifndef NP_CRYPTO_CERT_H
 #define NP_CRYPTO_CERT_H
@@ -40,17 +41,19 @@ struct np_cert_params {
 /** np_cert_make_ca() - a self-signed CA that may issue end certificates only. */
 int np_cert_make_ca(const struct np_cert_params *params, struct np_cert **out, struct np_err *err);
 /** np_cert_make_server() - issued by @ca. -EINVAL names the host that is no host. */
-int np_cert_make_server(const struct np_cert *ca, const struct np_cert_params *params, struct np_cert **out,
-			struct np_err *err);
+int np_cert_make_server(const struct np_cert *ca, const struct np_cert_params *params,
+			struct np_cert **out, struct np_err *err);
 void np_cert_free(struct np_cert *cert); /* NULL is accepted */
 
 /** np_cert_load() - from two PEM files; the key file must be private. */
-int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **out, struct np_err *err);
+int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **out,
+		 struct np_err *err);
 /** np_cert_pem() - append the certificate as PEM. */
 int np_cert_pem(const struct np_cert *cert, struct np_buf *out);
 /** np_cert_key_pem() - the private key as PEM (PKCS#8, not encrypted). */
 int np_cert_key_pem(const struct np_cert *cert, struct np_secret *out);
 /** np_cert_save() - two new files, @key_path with mode 0600; -EEXIST when one is there already. */
-int np_cert_save(const struct np_cert *cert, const char *cert_path, const char *key_path, struct np_err *err);
+int np_cert_save(const struct np_cert *cert, const char *cert_path, const char *key_path,
+		 struct np_err *err);
 
 #endif

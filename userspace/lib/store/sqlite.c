@@ -14,7 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Another process (npctl) holds the write lock for milliseconds; longer than this is a fault worth an error. */
+/*
+ * Another process (npctl) holds the write lock for milliseconds; longer than this is a fault worth
+ * an error.
+ */
 #define BUSY_TIMEOUT_MS 5000
 #define WAL_KEEP_BYTES "16777216"
 
@@ -45,7 +48,10 @@ int np_sqlite_code(sqlite3 *db, int rc)
 	case SQLITE_AUTH:
 		return -EACCES;
 	case SQLITE_IOERR:
-		/* Only write(2) itself maps a full disk to SQLITE_FULL; growing the shared index does not. */
+		/*
+		 * Only write(2) itself maps a full disk to SQLITE_FULL; growing the shared index
+		 * does not.
+		 */
 		return sys == ENOSPC || sys == EDQUOT ? -ENOSPC : sys == EROFS ? -EROFS : -EIO;
 	case SQLITE_CANTOPEN:
 		return sys ? -sys : -ENOENT;
@@ -85,8 +91,8 @@ int np_sqlite_take(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt **ou
 	*out = s->cache[id];
 	s->cache[id] = NULL;
 	if (!*out)
-		rc = sqlite3_prepare_v3(s->db, np_sqlite_text[id], -1, SQLITE_PREPARE_PERSISTENT, out,
-					NULL);
+		rc = sqlite3_prepare_v3(s->db, np_sqlite_text[id], -1, SQLITE_PREPARE_PERSISTENT,
+					out, NULL);
 	return np_sqlite_code(s->db, rc);
 }
 
@@ -111,8 +117,10 @@ int np_sqlite_take_change(struct np_sqlite *s, enum np_sqlite_sql id, const char
 		return np_fail(err, -EROFS, "store %s: cannot %s: it was opened read-only", s->path,
 			       what);
 	if (s->doomed)
-		return np_fail(err, s->doomed, "store %s: cannot %s: an earlier change of the same"
-			       " transaction failed", s->path, what);
+		return np_fail(err, s->doomed,
+			       "store %s: cannot %s: an earlier change of the same"
+			       " transaction failed",
+			       s->path, what);
 	ret = np_sqlite_take(s, id, out);
 	if (ret)
 		np_sqlite_fail(s, sqlite3_errcode(s->db), what, err);
@@ -142,7 +150,10 @@ int np_sqlite_change(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *s
 
 void np_sqlite_bind_text(sqlite3_stmt *stmt, int index, const char *text)
 {
-	/* Binding borrowed memory cannot fail but for a text of 1 GB, which then binds NULL and is refused. */
+	/*
+	 * Binding borrowed memory cannot fail but for a text of 1 GB, which then binds NULL and is
+	 * refused.
+	 */
 	sqlite3_bind_text64(stmt, index, text, text ? strlen(text) : 0, SQLITE_STATIC, SQLITE_UTF8);
 }
 
@@ -269,7 +280,10 @@ static int is_wal(struct np_sqlite *s, const char *sql, bool *wal)
 	return rc;
 }
 
-/* Is the file empty (0), ours (1), or what else? One transaction, so that half a creation is never seen. */
+/*
+ * Is the file empty (0), ours (1), or what else? One transaction, so that half a creation is never
+ * seen.
+ */
 static int identify(struct np_sqlite *s, struct np_err *err)
 {
 	int64_t app = 0, version = 0, tables = 0;
@@ -293,19 +307,25 @@ static int identify(struct np_sqlite *s, struct np_err *err)
 	if (!app && !version && !tables)
 		return 0;
 	if (app != NP_SQLITE_APP_ID)
-		return np_fail(err, -EUCLEAN, "store %s: is the database of another program; name"
-			       " another file", s->path);
+		return np_fail(err, -EUCLEAN,
+			       "store %s: is the database of another program; name"
+			       " another file",
+			       s->path);
 	if (version > NP_SQLITE_SCHEMA)
-		return np_fail(err, -EPROTONOSUPPORT, "store %s: its schema %lld is newer than the %d"
-			       " of this program; install the newer version", s->path,
-			       (long long)version, NP_SQLITE_SCHEMA);
+		return np_fail(err, -EPROTONOSUPPORT,
+			       "store %s: its schema %lld is newer than the %d"
+			       " of this program; install the newer version",
+			       s->path, (long long)version, NP_SQLITE_SCHEMA);
 	return 1;
 }
 
-/* Switching to WAL needs the file alone and does not wait for it, so two first starts at once may meet here. */
+/*
+ * Switching to WAL needs the file alone and does not wait for it, so two first starts at once may
+ * meet here.
+ */
 static int enter_wal(struct np_sqlite *s, struct np_err *err)
 {
-	const struct timespec pause = { 0, 20 * 1000 * 1000 };
+	const struct timespec pause = {0, 20 * 1000 * 1000};
 	const char *sql = s->read_only ? "pragma journal_mode" : "pragma journal_mode = wal";
 	int rc, tries = BUSY_TIMEOUT_MS / 20;
 	bool wal;
@@ -319,8 +339,10 @@ static int enter_wal(struct np_sqlite *s, struct np_err *err)
 	if (rc != SQLITE_OK)
 		return np_sqlite_fail(s, rc, "switch to WAL mode", err);
 	if (!wal)
-		return np_fail(err, -EIO, "store %s: WAL mode did not take effect; its file system"
-			       " must be local", s->path);
+		return np_fail(err, -EIO,
+			       "store %s: WAL mode did not take effect; its file system"
+			       " must be local",
+			       s->path);
 	return 0;
 }
 
@@ -335,7 +357,8 @@ static int durable(struct np_sqlite *s, struct np_err *err)
 	if (rc != SQLITE_OK)
 		return np_sqlite_fail(s, rc, "set synchronous=FULL", err);
 	if (level < 2)
-		return np_fail(err, -EIO, "store %s: synchronous=FULL did not take effect", s->path);
+		return np_fail(err, -EIO, "store %s: synchronous=FULL did not take effect",
+			       s->path);
 	return 0;
 }
 
@@ -353,8 +376,9 @@ static int create_schema(struct np_sqlite *s, struct np_err *err)
 		np_sqlite_rollback(&s->base);
 		return ret < 0 ? ret : 0;
 	}
-	sqlite3_snprintf(sizeof(stamp), stamp, "pragma application_id = %d; pragma user_version = %d",
-			 NP_SQLITE_APP_ID, NP_SQLITE_SCHEMA);
+	sqlite3_snprintf(sizeof(stamp), stamp,
+			 "pragma application_id = %d; pragma user_version = %d", NP_SQLITE_APP_ID,
+			 NP_SQLITE_SCHEMA);
 	rc = sqlite3_exec(s->db, np_sqlite_schema, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->db, stamp, NULL, NULL, NULL);
@@ -373,15 +397,17 @@ static int create_file(struct np_sqlite *s, struct np_err *err)
 
 	fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0)
-		return errno == EEXIST ? 0 : np_fail_errno(err, errno, "store %s: cannot create",
-							   s->path);
+		return errno == EEXIST
+			       ? 0
+			       : np_fail_errno(err, errno, "store %s: cannot create", s->path);
 	np_fd_close(&fd);
 	return 0;
 }
 
 static int open_file(struct np_sqlite *s, struct np_err *err)
 {
-	int flags = SQLITE_OPEN_NOMUTEX | (s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+	int flags =
+		SQLITE_OPEN_NOMUTEX | (s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
 	int rc, ret;
 
 	ret = s->read_only ? 0 : create_file(s, err);
@@ -394,10 +420,15 @@ static int open_file(struct np_sqlite *s, struct np_err *err)
 		return np_sqlite_fail(s, rc, "open it", err);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
-	/* SQLite falls back to reading when the file may not be written; a server must hear that at once. */
+	/*
+	 * SQLite falls back to reading when the file may not be written; a server must hear that at
+	 * once.
+	 */
 	if (!s->read_only && sqlite3_db_readonly(s->db, "main"))
-		return np_fail(err, -EROFS, "store %s: cannot be written; check its mode, owner and"
-			       " file system", s->path);
+		return np_fail(err, -EROFS,
+			       "store %s: cannot be written; check its mode, owner and"
+			       " file system",
+			       s->path);
 	return 0;
 }
 
@@ -409,15 +440,18 @@ static int prepare_file(struct np_sqlite *s, struct np_err *err)
 	if (ret < 0)
 		return ret;
 	if (!ret && s->read_only)
-		return np_fail(err, -ENOENT, "store %s: is empty; the server makes its tables at its"
-			       " first start", s->path);
+		return np_fail(err, -ENOENT,
+			       "store %s: is empty; the server makes its tables at its"
+			       " first start",
+			       s->path);
 	if (enter_wal(s, err) || durable(s, err))
 		return err ? err->code : -EIO;
 	sqlite3_exec(s->db, "pragma journal_size_limit = " WAL_KEEP_BYTES, NULL, NULL, NULL);
 	return ret || s->read_only ? 0 : create_schema(s, err);
 }
 
-int np_store_open_sqlite(const char *path, bool read_only, struct np_store **out, struct np_err *err)
+int np_store_open_sqlite(const char *path, bool read_only, struct np_store **out,
+			 struct np_err *err)
 {
 	struct np_err local = NP_ERR_INIT;
 	struct np_sqlite *s;

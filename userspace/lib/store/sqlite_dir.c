@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_dir_fn fn, void *arg)
+static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_dir_fn fn,
+		 void *arg)
 {
 	struct np_dir_entry entry;
 	bool more = true;
@@ -27,7 +28,8 @@ static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt,
 	return np_sqlite_give(s, id, stmt, rc ? rc : nr);
 }
 
-int np_sqlite_dir_put(struct np_store *store, const struct np_dir_entry *entry, bool hosted, struct np_err *err)
+int np_sqlite_dir_put(struct np_store *store, const struct np_dir_entry *entry, bool hosted,
+		      struct np_err *err)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;

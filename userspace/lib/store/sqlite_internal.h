@@ -2,12 +2,13 @@
 /*
  * What the files of the SQLite back end share.
  *
- * Statements are prepared once and lent: np_sqlite_take() empties the cache slot, np_sqlite_give() fills it again.
- * A visitor may therefore call the store while its own statement still steps; the inner call of the same kind
- * prepares a second statement, which is dropped on return.
+ * Statements are prepared once and lent: np_sqlite_take() empties the cache slot, np_sqlite_give()
+ * fills it again. A visitor may therefore call the store while its own statement still steps; the
+ * inner call of the same kind prepares a second statement, which is dropped on return.
  *
- * A change that fails inside a transaction dooms it: every later change and the commit fail with the first code.
- * SQLite rolls some failures back by itself, and what follows would then be committed one by one.
+ * A change that fails inside a transaction dooms it: every later change and the commit fail with
+ * the first code. SQLite rolls some failures back by itself, and what follows would then be
+ * committed one by one.
  */
 #ifndef NP_STORE_SQLITE_INTERNAL_H
 #define NP_STORE_SQLITE_INTERNAL_H
@@ -63,7 +64,7 @@ static inline struct np_sqlite *np_sqlite_of(struct np_store *store)
 	return (struct np_sqlite *)store;
 }
 
-/** np_sqlite_code() - the negative errno for the connection's last failure, which had the result code @rc. */
+/** np_sqlite_code() - negative errno for the connection's last failure, with result code @rc. */
 int np_sqlite_code(sqlite3 *db, int rc);
 /** np_sqlite_fail() - the same with the message "store PATH: cannot WHAT: why (way out)". */
 int np_sqlite_fail(const struct np_sqlite *s, int rc, const char *what, struct np_err *err);
@@ -73,18 +74,18 @@ int np_sqlite_take(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt **ou
 int np_sqlite_give(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, int ret);
 
 /**
- * np_sqlite_take_change() - np_sqlite_take() for a statement that writes; refuses a read-only store and a doomed
- * transaction, with a message. @what as in "cannot WHAT".
+ * np_sqlite_take_change() - np_sqlite_take() for a statement that writes; refuses a read-only store
+ * and a doomed transaction, with a message. @what as in "cannot WHAT".
  */
-int np_sqlite_take_change(struct np_sqlite *s, enum np_sqlite_sql id, const char *what, sqlite3_stmt **out,
-			  struct np_err *err);
+int np_sqlite_take_change(struct np_sqlite *s, enum np_sqlite_sql id, const char *what,
+			  sqlite3_stmt **out, struct np_err *err);
 /**
  * np_sqlite_change() - step a bound statement to its end and give it back.
  * @result: receives the integer of the first returned row, or NULL
  * Return: number of rows changed, or negative errno.
  */
-int np_sqlite_change(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, const char *what,
-		     int64_t *result, struct np_err *err);
+int np_sqlite_change(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt,
+		     const char *what, int64_t *result, struct np_err *err);
 
 /** np_sqlite_bind_text() - @text is borrowed until the statement is given back; NULL binds NULL. */
 void np_sqlite_bind_text(sqlite3_stmt *stmt, int index, const char *text);
@@ -94,12 +95,14 @@ int np_sqlite_begin(struct np_store *store, struct np_err *err);
 int np_sqlite_commit(struct np_store *store, struct np_err *err);
 void np_sqlite_rollback(struct np_store *store);
 
-int np_sqlite_record_get(struct np_store *store, const char *tenant, const char *key, np_record_fn fn, void *arg);
+int np_sqlite_record_get(struct np_store *store, const char *tenant, const char *key,
+			 np_record_fn fn, void *arg);
 int np_sqlite_record_put(struct np_store *store, const char *tenant, const char *key,
 			 const struct np_record *rec, struct np_err *err);
-int np_sqlite_record_del(struct np_store *store, const char *tenant, const char *key, struct np_err *err);
-int np_sqlite_record_scan(struct np_store *store, const char *tenant, const char *prefix, np_record_fn fn,
-			  void *arg);
+int np_sqlite_record_del(struct np_store *store, const char *tenant, const char *key,
+			 struct np_err *err);
+int np_sqlite_record_scan(struct np_store *store, const char *tenant, const char *prefix,
+			  np_record_fn fn, void *arg);
 int np_sqlite_record_expire(struct np_store *store, int64_t now_ms, unsigned int max,
 			    bool (*fn)(const char *tenant, const char *key, void *arg), void *arg,
 			    struct np_err *err);
@@ -107,18 +110,22 @@ int np_sqlite_log_append(struct np_store *store, const char *tenant, const char 
 			 int64_t *commit_id, struct np_err *err);
 int np_sqlite_log_last(struct np_store *store, const char *tenant, int64_t *commit_id);
 
-int np_sqlite_note_put(struct np_store *store, const char *tenant, const struct np_note *note, int64_t *seq,
+int np_sqlite_note_put(struct np_store *store, const char *tenant, const struct np_note *note,
+		       int64_t *seq, struct np_err *err);
+int np_sqlite_note_set_status(struct np_store *store, const char *tenant, const char *id,
+			      enum np_note_dir dir, enum np_note_status status, int64_t retries,
+			      struct np_err *err);
+int np_sqlite_note_get(struct np_store *store, const char *tenant, const char *id, np_note_fn fn,
+		       void *arg);
+int np_sqlite_note_del(struct np_store *store, const char *tenant, const char *id,
 		       struct np_err *err);
-int np_sqlite_note_set_status(struct np_store *store, const char *tenant, const char *id, enum np_note_dir dir,
-			      enum np_note_status status, int64_t retries, struct np_err *err);
-int np_sqlite_note_get(struct np_store *store, const char *tenant, const char *id, np_note_fn fn, void *arg);
-int np_sqlite_note_del(struct np_store *store, const char *tenant, const char *id, struct np_err *err);
-int np_sqlite_note_list(struct np_store *store, const char *tenant, enum np_note_dir dir, int64_t after_ms,
-			int64_t now_ms, np_note_fn fn, void *arg);
+int np_sqlite_note_list(struct np_store *store, const char *tenant, enum np_note_dir dir,
+			int64_t after_ms, int64_t now_ms, np_note_fn fn, void *arg);
 int np_sqlite_note_queued(struct np_store *store, int64_t now_ms, np_note_fn fn, void *arg);
 int np_sqlite_note_expire(struct np_store *store, int64_t now_ms, struct np_err *err);
 
-int np_sqlite_dir_put(struct np_store *store, const struct np_dir_entry *entry, bool hosted, struct np_err *err);
+int np_sqlite_dir_put(struct np_store *store, const struct np_dir_entry *entry, bool hosted,
+		      struct np_err *err);
 int np_sqlite_dir_get(struct np_store *store, const char *atsign, np_dir_fn fn, void *arg);
 int np_sqlite_dir_del(struct np_store *store, const char *atsign, struct np_err *err);
 int np_sqlite_dir_list(struct np_store *store, bool hosted_only, np_dir_fn fn, void *arg);

@@ -22,12 +22,13 @@ static bool read_note(sqlite3_stmt *stmt, struct np_note *note)
 	note->expires_at = sqlite3_column_int64(stmt, 12);
 	note->retries = sqlite3_column_int64(stmt, 13);
 	/* A NULL where the schema allows none means that there was no memory for the text. */
-	return note->id && note->from && note->to && note->key && note->op && note->type && note->meta &&
-	       (note->value || sqlite3_column_type(stmt, 5) == SQLITE_NULL);
+	return note->id && note->from && note->to && note->key && note->op && note->type &&
+	       note->meta && (note->value || sqlite3_column_type(stmt, 5) == SQLITE_NULL);
 }
 
 /* Calls @fn for each row and gives the statement back. Return: number of rows, or negative errno. */
-static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_note_fn fn, void *arg)
+static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_note_fn fn,
+		 void *arg)
 {
 	struct np_note note;
 	bool more = true;
@@ -45,8 +46,8 @@ static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt,
 	return np_sqlite_give(s, id, stmt, rc ? rc : nr);
 }
 
-int np_sqlite_note_put(struct np_store *store, const char *tenant, const struct np_note *note, int64_t *seq,
-		       struct np_err *err)
+int np_sqlite_note_put(struct np_store *store, const char *tenant, const struct np_note *note,
+		       int64_t *seq, struct np_err *err)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;
@@ -73,8 +74,9 @@ int np_sqlite_note_put(struct np_store *store, const char *tenant, const struct 
 	return ret < 0 ? ret : 0;
 }
 
-int np_sqlite_note_set_status(struct np_store *store, const char *tenant, const char *id, enum np_note_dir dir,
-			      enum np_note_status status, int64_t retries, struct np_err *err)
+int np_sqlite_note_set_status(struct np_store *store, const char *tenant, const char *id,
+			      enum np_note_dir dir, enum np_note_status status, int64_t retries,
+			      struct np_err *err)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;
@@ -94,7 +96,8 @@ int np_sqlite_note_set_status(struct np_store *store, const char *tenant, const 
 	return ret < 0 ? ret : 0;
 }
 
-int np_sqlite_note_get(struct np_store *store, const char *tenant, const char *id, np_note_fn fn, void *arg)
+int np_sqlite_note_get(struct np_store *store, const char *tenant, const char *id, np_note_fn fn,
+		       void *arg)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;
@@ -109,7 +112,8 @@ int np_sqlite_note_get(struct np_store *store, const char *tenant, const char *i
 	return ret > 0 ? 0 : ret ? ret : -ENOENT;
 }
 
-int np_sqlite_note_del(struct np_store *store, const char *tenant, const char *id, struct np_err *err)
+int np_sqlite_note_del(struct np_store *store, const char *tenant, const char *id,
+		       struct np_err *err)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;
@@ -126,8 +130,8 @@ int np_sqlite_note_del(struct np_store *store, const char *tenant, const char *i
 	return ret < 0 ? ret : 0;
 }
 
-int np_sqlite_note_list(struct np_store *store, const char *tenant, enum np_note_dir dir, int64_t after_ms,
-			int64_t now_ms, np_note_fn fn, void *arg)
+int np_sqlite_note_list(struct np_store *store, const char *tenant, enum np_note_dir dir,
+			int64_t after_ms, int64_t now_ms, np_note_fn fn, void *arg)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* Calls @fn for each row of a SELECT of the record columns and gives the statement back. */
-static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_record_fn fn, void *arg)
+static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_record_fn fn,
+		 void *arg)
 {
 	struct np_record rec;
 	int rc = SQLITE_OK, nr = 0;
@@ -34,7 +35,8 @@ static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt,
 	return np_sqlite_give(s, id, stmt, rc ? rc : nr);
 }
 
-int np_sqlite_record_get(struct np_store *store, const char *tenant, const char *key, np_record_fn fn, void *arg)
+int np_sqlite_record_get(struct np_store *store, const char *tenant, const char *key,
+			 np_record_fn fn, void *arg)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;
@@ -49,8 +51,8 @@ int np_sqlite_record_get(struct np_store *store, const char *tenant, const char 
 	return ret > 0 ? 0 : ret ? ret : -ENOENT;
 }
 
-int np_sqlite_record_scan(struct np_store *store, const char *tenant, const char *prefix, np_record_fn fn,
-			  void *arg)
+int np_sqlite_record_scan(struct np_store *store, const char *tenant, const char *prefix,
+			  np_record_fn fn, void *arg)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	size_t len = strlen(prefix);
@@ -63,8 +65,10 @@ int np_sqlite_record_scan(struct np_store *store, const char *tenant, const char
 		return ret;
 	np_sqlite_bind_text(stmt, 1, tenant);
 	np_sqlite_bind_text(stmt, 2, prefix);
-	/* The first key behind the range is the prefix with its last byte one higher. Any blob sorts behind all
-	 * text, so an empty one stands for "no end". */
+	/*
+	 * The first key behind the range is the prefix with its last byte one higher. Any blob
+	 * sorts behind all text, so an empty one stands for "no end".
+	 */
 	while (len && (unsigned char)prefix[len - 1] == 0xff)
 		len--;
 	end = len ? sqlite3_malloc64(len) : NULL;
@@ -106,7 +110,8 @@ int np_sqlite_record_put(struct np_store *store, const char *tenant, const char 
 	return ret < 0 ? ret : 0;
 }
 
-int np_sqlite_record_del(struct np_store *store, const char *tenant, const char *key, struct np_err *err)
+int np_sqlite_record_del(struct np_store *store, const char *tenant, const char *key,
+			 struct np_err *err)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
 	sqlite3_stmt *stmt;
@@ -137,7 +142,8 @@ static int expire_one(struct np_sqlite *s, int64_t now_ms,
 	sqlite3_bind_int64(stmt, 1, now_ms);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
-		const char *tenant = np_sqlite_col_text(stmt, 0), *key = np_sqlite_col_text(stmt, 1);
+		const char *tenant = np_sqlite_col_text(stmt, 0),
+			   *key = np_sqlite_col_text(stmt, 1);
 
 		if (!tenant || !key)
 			ret = -ENOMEM;
@@ -177,7 +183,7 @@ int np_sqlite_log_append(struct np_store *store, const char *tenant, const char 
 			 int64_t *commit_id, struct np_err *err)
 {
 	struct np_sqlite *s = np_sqlite_of(store);
-	const char text[2] = { op, '\0' };
+	const char text[2] = {op, '\0'};
 	sqlite3_stmt *stmt;
 	int ret;
 

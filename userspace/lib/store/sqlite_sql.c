@@ -3,9 +3,9 @@
  * Schema and statements. The file is made by np_sqlite_schema inside one transaction.
  *
  * records     one b-tree per (tenant, key), which is also the order of scans
- * commit_log  the newest entry per key; ids never come back because the newest of a tenant is never deleted
+ * commit_log  the newest entry per key; ids never come back: a tenant's newest is never deleted
  * notes       seq is AUTOINCREMENT: it must not come back after the newest note was deleted
- * directory   the triggers count changes, whatever process makes them; an entry put again unchanged is no change
+ * directory   the triggers count changes, whatever process makes them; putting the same is none
  */
 #include "store/sqlite_internal.h"
 
@@ -41,7 +41,8 @@ const char *const np_sqlite_schema =
 	"create trigger directory_delete after delete on directory begin"
 	" update counters set value = value + 1 where name = 'directory'; end;";
 
-_Static_assert(NP_NOTE_SENT == 1 && NP_NOTE_QUEUED == 0, "the index notes_queue names them by value");
+_Static_assert(NP_NOTE_SENT == 1 && NP_NOTE_QUEUED == 0,
+	       "the index notes_queue names them by value");
 
 #define RECORD_COLS                                                                                \
 	"key, value, meta, created_at, updated_at, available_at, expires_at, refresh_at, version"
@@ -88,8 +89,9 @@ const char *const np_sqlite_text[SQL_NR] = {
 	[SQL_NOTE_DEL] = "delete from notes where tenant = ?1 and id = ?2",
 	[SQL_NOTE_LIST] = "select " NOTE_COLS " from notes where tenant = ?1 and dir = ?2 and"
 			  " epoch_ms > ?3 and " NOT_EXPIRED("?4") " order by seq",
-	[SQL_NOTE_QUEUED] = "select " NOTE_COLS " from notes where dir = 1 and status = 0 and "
-			    NOT_EXPIRED("?1") " order by seq",
+	[SQL_NOTE_QUEUED] =
+		"select " NOTE_COLS
+		" from notes where dir = 1 and status = 0 and " NOT_EXPIRED("?1") " order by seq",
 	[SQL_NOTE_EXPIRE] = "delete from notes where expires_at > 0 and expires_at <= ?1",
 
 	[SQL_DIR_PUT] = "insert into directory(atsign, host, port, hosted) values(?1, ?2, ?3, ?4)"
