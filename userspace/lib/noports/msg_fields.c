@@ -44,6 +44,14 @@ static bool is_printable(const char *text)
 	return true;
 }
 
+bool msg_is_ascii(const char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
 int msg_text(const struct np_json *obj, const char *key, char *dst, size_t size, struct np_err *err)
 {
 	const char *text = np_json_need_str(obj, key, size - 1, err);

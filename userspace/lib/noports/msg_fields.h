@@ -18,6 +18,8 @@ int msg_text_opt(const struct np_json *obj, const char *key, char *dst, size_t s
 /** msg_host() - a required DNS name or numeric address. */
 int msg_host(const struct np_json *obj, const char *key, char *dst, size_t size, struct np_err *err);
 bool msg_host_ok(const char *host);
+/** msg_is_ascii() - only printable ASCII: for text that did not come through the JSON parser. */
+bool msg_is_ascii(const char *text);
 /** msg_port() - a required whole number in 1..65535. */
 int msg_port(const struct np_json *obj, const char *key, uint16_t *out, struct np_err *err);
 /** msg_bool() - required; msg_bool_opt() takes absent and null as false. Other types are refused by both. */

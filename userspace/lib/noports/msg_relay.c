@@ -124,8 +124,9 @@ static int read_csv(char *text, struct np_relay_answer *msg, struct np_err *err)
 		return np_fail(err, -EINVAL, "relay answer: the address is no host name or address");
 	if (np_str_port(field[1], false, &msg->port_a) || np_str_port(field[2], false, &msg->port_b))
 		return np_fail(err, -EINVAL, "relay answer: a port is not in 1 to 65535");
-	if (field[3] && np_str_copy(msg->rvd_nonce, sizeof(msg->rvd_nonce), field[3]))
-		return np_fail(err, -EINVAL, "relay answer: the nonce is longer than %d bytes", NP_NONCE_MAX - 1);
+	if (field[3] && (!msg_is_ascii(field[3]) || np_str_copy(msg->rvd_nonce, NP_NONCE_MAX, field[3])))
+		return np_fail(err, -EINVAL, "relay answer: the nonce is no plain text of at most %d bytes",
+			       NP_NONCE_MAX - 1);
 	return 0;
 }
 
