@@ -188,14 +188,33 @@ static void fail(struct np_tls *tls, const struct np_err *err)
 	tls->ops->closed(tls, err, tls->arg);
 }
 
+static const char *verify_hint(long verify)
+{
+	switch (verify) {
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		return "; it is not from a CA that is trusted here, name a private one's file with --root-ca";
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return "; renew it there, or set this machine's clock right";
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return "; it was made for another name than the one connected to";
+	default:
+		return "";
+	}
+}
+
 static void handshake_error(struct np_tls *tls, struct np_err *err)
 {
 	long verify = SSL_get_verify_result(tls->ssl);
-	const char *host = SSL_get0_peername(tls->ssl);
 
 	if (!SSL_is_server(tls->ssl) && verify != X509_V_OK)
-		np_fail(err, -EACCES, "TLS: server certificate refused: %s%s%s", X509_verify_cert_error_string(verify),
-			host ? " for " : "", host ? host : "");
+		np_fail(err, -EACCES, "TLS: server certificate refused: %s%s", X509_verify_cert_error_string(verify),
+			verify_hint(verify));
 	else if (!ERR_peek_error())
 		np_fail(err, -ECONNRESET, "TLS: peer closed during the handshake");
 	else
@@ -307,9 +326,6 @@ static int read_some(struct np_tls *tls)
 			return -1;
 		tls->gone = NULL;
 	}
-	/* Decrypted bytes inside OpenSSL give no readiness event. */
-	if (tls->state == OPEN && !tls->paused && SSL_pending(tls->ssl))
-		ev_feed_event(tls->loop, &tls->io, EV_READ);
 	return 0;
 }
 
@@ -340,6 +356,9 @@ static void on_event(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	if (tls->state == OPEN || tls->state == LINGER)
 		update_events(tls);
+	/* Decrypted bytes inside OpenSSL give no readiness event. Fed last: stopping a watcher drops its events. */
+	if (tls->state == OPEN && !tls->paused && SSL_pending(tls->ssl))
+		ev_feed_event(tls->loop, &tls->io, EV_READ);
 }
 
 static int open_tls(struct ev_loop *loop, struct np_tls_ctx *ctx, int fd, const struct np_tls_ops *ops, void *arg,
@@ -476,9 +495,9 @@ void np_tls_read_pause(struct np_tls *tls, bool pause)
 	if (tls->paused == pause || tls->state == CLOSED)
 		return;
 	tls->paused = pause;
+	update_events(tls);
 	if (!pause)
 		ev_feed_event(tls->loop, &tls->io, EV_READ);
-	update_events(tls);
 }
 
 bool np_tls_is_ready(const struct np_tls *tls)
