@@ -392,6 +392,26 @@ static void read_only_reads(void)
 	np_store_close(reader);
 }
 
+/* What "VACUUM INTO" makes of a store is a store: it can be read, and served from. */
+static void copies_are_stores(void)
+{
+	struct seen seen = {0};
+	char sql[PATH_MAX + 64];
+
+	fresh();
+	put("@a", "k", "1", 0);
+	snprintf(sql, sizeof(sql), "vacuum into '%s/copy.db'", dir);
+	KTAP_EQ(sqlite3_exec(np_sqlite_of(store)->db, sql, NULL, NULL, NULL), SQLITE_OK);
+	np_store_close(store);
+	store = NULL;
+	snprintf(sql, sizeof(sql), "%s/copy.db", dir);
+	KTAP_EQ(rename(sql, path), 0);
+	KTAP_EQ(np_store_open_sqlite(path, true, &store, NULL), 0);
+	KTAP_EQ(store->ops->get(store, "@a", "k", see_record, &seen), 0);
+	reopen_store();
+	KTAP_EQ(put("@a", "k", "2", 0), 0);
+}
+
 static void write_file(const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -609,6 +629,7 @@ int main(void)
 	KTAP_RUN(queue_holds_unsent_ones);
 	KTAP_RUN(directory_counts_its_changes);
 	KTAP_RUN(read_only_reads);
+	KTAP_RUN(copies_are_stores);
 	KTAP_RUN(file_is_private_and_synced);
 	KTAP_RUN(full_store_loses_nothing);
 	KTAP_RUN(commits_survive_kill);

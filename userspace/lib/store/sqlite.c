@@ -263,13 +263,13 @@ static int query_int(struct np_sqlite *s, const char *sql, int64_t *out)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static int is_wal(struct np_sqlite *s, const char *sql, bool *wal)
+static int set_wal(struct np_sqlite *s, bool *wal)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc;
 
 	*wal = false;
-	rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
+	rc = sqlite3_prepare_v2(s->db, "pragma journal_mode = wal", -1, &stmt, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
@@ -326,12 +326,11 @@ static int identify(struct np_sqlite *s, struct np_err *err)
 static int enter_wal(struct np_sqlite *s, struct np_err *err)
 {
 	const struct timespec pause = {0, 20 * 1000 * 1000};
-	const char *sql = s->read_only ? "pragma journal_mode" : "pragma journal_mode = wal";
 	int rc, tries = BUSY_TIMEOUT_MS / 20;
 	bool wal;
 
 	for (;;) {
-		rc = is_wal(s, sql, &wal);
+		rc = set_wal(s, &wal);
 		if ((rc & 0xff) != SQLITE_BUSY || !--tries)
 			break;
 		nanosleep(&pause, NULL);
@@ -444,10 +443,12 @@ static int prepare_file(struct np_sqlite *s, struct np_err *err)
 			       "store %s: is empty; the server makes its tables at its"
 			       " first start",
 			       s->path);
+	if (s->read_only)
+		return 0; /* a copy of a store may be in another journal mode, and be read as well */
 	if (enter_wal(s, err) || durable(s, err))
-		return err ? err->code : -EIO;
+		return err->code;
 	sqlite3_exec(s->db, "pragma journal_size_limit = " WAL_KEEP_BYTES, NULL, NULL, NULL);
-	return ret || s->read_only ? 0 : create_schema(s, err);
+	return ret ? 0 : create_schema(s, err);
 }
 
 int np_store_open_sqlite(const char *path, bool read_only, struct np_store **out,
