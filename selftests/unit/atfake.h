@@ -48,7 +48,6 @@ struct fake_world {
 	struct fake_conn *conns;
 	struct np_map owners;  /* atSign -> struct fake_owner * */
 	struct np_map records; /* full key -> struct fake_record * */
-	struct np_map notes;   /* id -> "", what was taken */
 	struct np_buf log;     /* every command, "@who line\n" */
 	struct np_buf stored;  /* notifications kept for replay, one a line */
 	unsigned int nr_lookups, nr_conns, nr_commands;
@@ -58,7 +57,7 @@ struct fake_world {
 
 void fake_open(struct fake_world *w);
 void fake_close(struct fake_world *w);
-/** fake_owner() - an activated atSign: fresh keys (owned by the world), its public key published. */
+/** fake_owner() - an activated atSign: keys that live as long as the process, its public key published. */
 struct np_at_keys *fake_owner(struct fake_world *w, const char *atsign);
 /** fake_invite() - an atSign that waits for its activation with this CRAM secret. */
 void fake_invite(struct fake_world *w, const char *atsign, const char *secret);
