@@ -265,7 +265,7 @@ start_bg() { # start_bg NAME [-n NS] CMD...: output goes to $NP_TMP/NAME.log
 }
 
 start_daemon() { # start_daemon NAME [-n NS] CMD...: CMD must take --ready-fd
-	local line='' rfd end
+	local line='' part='' rfd end
 	np_start_args "$@"
 	[ -p "$NP_TMP/$np_name.ready" ] || mkfifo "$NP_TMP/$np_name.ready"
 	# Opened both ways, neither side has to wait for the other; the daemon's end is checked by pid below.
@@ -274,12 +274,14 @@ start_daemon() { # start_daemon NAME [-n NS] CMD...: CMD must take --ready-fd
 		>>"$NP_TMP/$np_name.log" 2>&1 </dev/null &
 	DAEMON_PID[$np_name]=$!
 	end=$(($(np_now_ms) + READY_SECS * 1000))
-	until IFS= read -r -t 0.1 -u "$rfd" line; do
+	# A read that times out may have taken half a line.
+	until IFS= read -r -t 0.1 -u "$rfd" part; do
+		line+=$part
 		is_running "$np_name" || fail "$np_name ended before it was ready"
 		[ "$(np_now_ms)" -lt "$end" ] || fail "$np_name was not ready within $READY_SECS s"
 	done
 	exec {rfd}<&-
-	DAEMON_JSON[$np_name]=$line
+	DAEMON_JSON[$np_name]=$line$part
 }
 
 is_running() { # is_running NAME
