@@ -53,6 +53,22 @@ check 'the CA may issue, the server may not' bash -c '
 expect_eq 'realm list' "$(npctl realm list "$R" --json | jq -c '[.[] | [.atsign, .host, .port, .hosted, .activated]]')" \
 	'[["@alice","realm.example",6464,true,false],["@bob","realm.example",6464,true,false]]'
 
+
+key_of() { openssl x509 -in "$1" -noout -pubkey | sha256sum; }
+serial_of() { openssl x509 -in "$1" -noout -serial; }
+cp "$R/server.pem" "$NP_TMP/old.pem"
+check 'realm renew' npctl realm renew "$R"
+check 'a fresh certificate' test "$(serial_of "$R/server.pem")" != "$(serial_of "$NP_TMP/old.pem")"
+expect_eq 'for the same key' "$(key_of "$R/server.pem")" "$(key_of "$NP_TMP/old.pem")"
+check 'and the same hosts' openssl verify -x509_strict -CAfile "$R/ca.pem" -verify_ip ::1 "$R/server.pem"
+check 'or others' npctl realm renew "$R" --host realm.example --host 192.0.2.8
+check 'which stand in it' openssl verify -CAfile "$R/ca.pem" -verify_ip 192.0.2.8 "$R/server.pem"
+check 'the published host must stay' said 'published host realm.example must be among them' \
+	npctl realm renew "$R" --host 192.0.2.8
+mv "$R/ca.key" "$NP_TMP/ca.key"
+check 'without the CA key nothing is issued' said 'ca.key: cannot open' npctl realm renew "$R"
+mv "$NP_TMP/ca.key" "$R/ca.key"
+
 before=$(tree_sum "$R")
 check 'a realm is not made again' said 'is a realm already, nothing was changed' \
 	npctl realm init "$R" --host other.example --atsign @eve

@@ -143,6 +143,39 @@ static void bad_hosts_are_refused(void)
 	np_cert_free(cert);
 }
 
+static bool collect(const char *host, void *arg)
+{
+	char *text = arg;
+
+	strcat(strcat(text, host), " ");
+	return true;
+}
+
+static void renewal_keeps_key_and_hosts(void)
+{
+	struct np_cert *cert = issue(ca, "h.example", "192.0.2.7", -20, -10), *next = NULL;
+	const char *const hosts[] = {"h.example", "::1"};
+	const struct np_cert_params params = {.hosts = hosts, .nr_hosts = 2, .key_of = cert};
+	X509 *a, *b;
+	char text[256] = "";
+
+	np_cert_each_host(cert, collect, text);
+	KTAP_STREQ(text, "h.example 192.0.2.7 ");
+	KTAP_EQ(np_cert_make_server(ca, &params, &next, NULL), 0);
+	text[0] = '\0';
+	np_cert_each_host(next, collect, text);
+	KTAP_STREQ(text, "h.example ::1 ");
+	KTAP_EQ(strict_verify(next, X509_PURPOSE_SSL_SERVER), X509_V_OK);
+	a = x509_of(cert);
+	b = x509_of(next);
+	KTAP_EQ(EVP_PKEY_eq(X509_get0_pubkey(a), X509_get0_pubkey(b)), 1);
+	KTAP_OK(ASN1_INTEGER_cmp(X509_get0_serialNumber(a), X509_get0_serialNumber(b)));
+	X509_free(a);
+	X509_free(b);
+	np_cert_free(next);
+	np_cert_free(cert);
+}
+
 static void files_are_saved_once_and_load_back(void)
 {
 	struct np_cert *cert = issue(ca, "h.example", NULL, 0, 0), *back = NULL;
@@ -284,6 +317,7 @@ int main(void)
 	KTAP_RUN(server_certificate_is_strictly_valid);
 	KTAP_RUN(expired_and_early_ones_can_be_made);
 	KTAP_RUN(bad_hosts_are_refused);
+	KTAP_RUN(renewal_keeps_key_and_hosts);
 	KTAP_RUN(files_are_saved_once_and_load_back);
 	KTAP_RUN(clients_judge_as_they_should);
 	np_cert_free(ca);

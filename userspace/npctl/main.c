@@ -20,6 +20,8 @@ static const struct cli_cmd cmds[] = {
 	CLI_CMD("realm add", npctl_realm_add, npctl_realm_add_opts,
 		"add atSigns to a realm; a running atserverd takes them up by itself",
 		.args = "DIR @ATSIGN...", .min_args = 2, .max_args = 1000),
+	CLI_CMD("realm renew", npctl_realm_renew, npctl_realm_renew_opts,
+		"issue a fresh server certificate", .args = "DIR", .min_args = 1, .max_args = 1),
 	CLI_CMD("realm list", npctl_realm_list, npctl_json_opts, "show the atSigns of a realm",
 		.args = "DIR", .min_args = 1, .max_args = 1),
 	CLI_CMD_END

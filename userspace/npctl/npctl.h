@@ -25,9 +25,11 @@ int npctl_fail(const struct np_err *err);
 extern const struct cli_opt npctl_json_opts[]; /* --json alone */
 extern const struct cli_opt npctl_realm_init_opts[];
 extern const struct cli_opt npctl_realm_add_opts[];
+extern const struct cli_opt npctl_realm_renew_opts[];
 
 int npctl_realm_init(void *conf, const struct cli_parse *parse);
 int npctl_realm_add(void *conf, const struct cli_parse *parse);
+int npctl_realm_renew(void *conf, const struct cli_parse *parse);
 int npctl_realm_list(void *conf, const struct cli_parse *parse);
 
 #endif

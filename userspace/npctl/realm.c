@@ -109,7 +109,7 @@ void realm_close(struct realm *realm)
 }
 
 /* Made by root for a server that runs as somebody else: that one owns the folder. */
-static int give_to_owner_of(const char *dir, const char *path, struct np_err *err)
+int realm_give_to_owner(const char *dir, const char *path, struct np_err *err)
 {
 	struct stat st;
 
@@ -138,7 +138,7 @@ static int make_secret(const struct realm *realm, const char *atsign, struct np_
 	np_wipe(text, sizeof(text));
 	if (ret == -EEXIST)
 		return 0;
-	return ret ? ret : give_to_owner_of(realm->secrets, path, err);
+	return ret ? ret : realm_give_to_owner(realm->secrets, path, err);
 }
 
 static bool take_hosted(const struct np_dir_entry *entry, void *arg)

@@ -29,6 +29,8 @@ bool realm_exists(const char *dir);
  */
 int realm_open(struct realm *realm, const char *dir, bool read_only, struct np_err *err);
 void realm_close(struct realm *realm);
+/** realm_give_to_owner() - as root: @path gets the owner of @dir, who runs the server. */
+int realm_give_to_owner(const char *dir, const char *path, struct np_err *err);
 /** realm_hosts() - Return: 1 when the realm hosts @atsign, 0 when it does not, negative errno. */
 int realm_hosts(const struct realm *realm, const char *atsign, struct np_err *err);
 /**

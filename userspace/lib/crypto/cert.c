@@ -130,15 +130,25 @@ static bool set_time(ASN1_TIME *when, int64_t offset_s)
 				(long)(offset_s % NP_CERT_DAY_S), NULL);
 }
 
-/* Everything but the extensions and the signature. */
-static int start_cert(const char *name, int64_t from_s, int64_t to_s, struct np_cert **out,
-		      struct np_err *err)
+static EVP_PKEY *choose_key(const struct np_cert *key_of)
 {
+	if (!key_of)
+		return EVP_EC_gen("P-256");
+	return EVP_PKEY_up_ref(key_of->key) == 1 ? key_of->key : NULL;
+}
+
+/* Everything but the extensions and the signature. @days: validity when @params says none. */
+static int start_cert(const struct np_cert_params *params, const char *name, int days,
+		      struct np_cert **out, struct np_err *err)
+{
+	bool dflt = !params->from_s && !params->to_s;
+	int64_t from_s = dflt ? -NP_CERT_BACKDATE_S : params->from_s;
+	int64_t to_s = dflt ? (int64_t)days * NP_CERT_DAY_S - NP_CERT_BACKDATE_S : params->to_s;
 	struct np_cert *cert = calloc(1, sizeof(*cert));
 
 	if (!cert)
 		return -ENOMEM;
-	cert->key = EVP_EC_gen("P-256");
+	cert->key = choose_key(params->key_of);
 	cert->x509 = X509_new();
 	if (!cert->key || !cert->x509 || X509_set_version(cert->x509, X509_VERSION_3) != 1 ||
 	    !set_serial(cert->x509) || !set_name(cert->x509, name) ||
@@ -154,14 +164,11 @@ static int start_cert(const char *name, int64_t from_s, int64_t to_s, struct np_
 
 int np_cert_make_ca(const struct np_cert_params *params, struct np_cert **out, struct np_err *err)
 {
-	bool dflt = !params->from_s && !params->to_s;
-	int64_t to_s = (int64_t)NP_CERT_CA_DAYS * NP_CERT_DAY_S - NP_CERT_BACKDATE_S;
 	struct np_cert *cert = NULL;
 	int ret;
 
 	*out = NULL;
-	ret = start_cert(params->name, dflt ? -NP_CERT_BACKDATE_S : params->from_s,
-			 dflt ? to_s : params->to_s, &cert, err);
+	ret = start_cert(params, params->name, NP_CERT_CA_DAYS, &cert, err);
 	if (ret)
 		return ret;
 	if (X509_set_issuer_name(cert->x509, X509_get_subject_name(cert->x509)) != 1 ||
@@ -193,8 +200,6 @@ static bool issue(const struct np_cert *ca, struct np_cert *cert, const char *sa
 int np_cert_make_server(const struct np_cert *ca, const struct np_cert_params *params,
 			struct np_cert **out, struct np_err *err)
 {
-	bool dflt = !params->from_s && !params->to_s;
-	int64_t to_s = (int64_t)NP_CERT_SERVER_DAYS * NP_CERT_DAY_S - NP_CERT_BACKDATE_S;
 	struct np_buf san = NP_BUF_INIT;
 	struct np_cert *cert = NULL;
 	int ret;
@@ -203,8 +208,7 @@ int np_cert_make_server(const struct np_cert *ca, const struct np_cert_params *p
 	ret = san_text(params, &san, err);
 	if (ret)
 		goto out;
-	ret = start_cert(params->hosts[0], dflt ? -NP_CERT_BACKDATE_S : params->from_s,
-			 dflt ? to_s : params->to_s, &cert, err);
+	ret = start_cert(params, params->hosts[0], NP_CERT_SERVER_DAYS, &cert, err);
 	if (ret)
 		goto out;
 	if (!issue(ca, cert, np_buf_str(&san))) {
@@ -296,6 +300,38 @@ int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **o
 	}
 	*out = cert;
 	return 0;
+}
+
+static bool host_text(const GENERAL_NAME *name, char *dst, size_t size)
+{
+	const ASN1_STRING *str = name->type == GEN_DNS	   ? name->d.dNSName
+				 : name->type == GEN_IPADD ? name->d.iPAddress
+							   : NULL;
+	int len = str ? ASN1_STRING_length(str) : 0;
+
+	if (!len || (size_t)len >= size)
+		return false;
+	if (name->type == GEN_IPADD)
+		return (len == 4 || len == 16) &&
+		       inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(str), dst,
+				 (socklen_t)size);
+	memcpy(dst, ASN1_STRING_get0_data(str), (size_t)len);
+	dst[len] = '\0';
+	return true;
+}
+
+void np_cert_each_host(const struct np_cert *cert, bool (*fn)(const char *host, void *arg),
+		       void *arg)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert->x509, NID_subject_alt_name, NULL, NULL);
+	char host[HOST_LEN_MAX + 1];
+	int i;
+
+	for (i = 0; i < sk_GENERAL_NAME_num(names); i++)
+		if (host_text(sk_GENERAL_NAME_value(names, i), host, sizeof(host)) &&
+		    !fn(host, arg))
+			break;
+	GENERAL_NAMES_free(names);
 }
 
 int np_cert_pem(const struct np_cert *cert, struct np_buf *out)

@@ -11,6 +11,7 @@
 #ifndef NP_CRYPTO_CERT_H
 #define NP_CRYPTO_CERT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,12 +30,14 @@ struct np_secret;
  * struct np_cert_params - what to issue.
  * @name: common name of a CA; unused for servers
  * @hosts: server: at least one DNS name or numeric address
+ * @key_of: use the key of this certificate; NULL makes a fresh one
  * @from_s, @to_s: validity relative to now, in seconds; both 0 take the defaults above
  */
 struct np_cert_params {
 	const char *name;
 	const char *const *hosts;
 	size_t nr_hosts;
+	const struct np_cert *key_of;
 	int64_t from_s, to_s;
 };
 
@@ -48,6 +51,8 @@ void np_cert_free(struct np_cert *cert); /* NULL is accepted */
 /** np_cert_load() - from two PEM files; the key file must be private. */
 int np_cert_load(const char *cert_path, const char *key_path, struct np_cert **out,
 		 struct np_err *err);
+/** np_cert_each_host() - visit its DNS names and addresses in order; stops when @fn returns false. */
+void np_cert_each_host(const struct np_cert *cert, bool (*fn)(const char *host, void *arg), void *arg);
 /** np_cert_pem() - append the certificate as PEM. */
 int np_cert_pem(const struct np_cert *cert, struct np_buf *out);
 /** np_cert_key_pem() - the private key as PEM (PKCS#8, not encrypted). */
