@@ -56,7 +56,7 @@ static int check(const char *entry, char host[NP_MSG_HOST_MAX], const char **por
 int np_permit_add(struct np_permit *permit, const char *entry, struct np_err *err)
 {
 	char host[NP_MSG_HOST_MAX], text[ENTRY_MAX + 1], **grown;
-	const char *port;
+	const char *port = "";
 	int ret;
 
 	if (permit->nr >= NP_PERMIT_ENTRIES_MAX)
