@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The far ends of a pair, for the tests of splice/ and relay/: they send and check streams whose bytes tell their place. */
+/*
+ * The far ends of a pair, for the tests of splice/ and relay/: they send and check streams whose
+ * bytes tell their place.
+ */
 #ifndef SELFTESTS_SPLICE_PEER_H
 #define SELFTESTS_SPLICE_PEER_H
 
@@ -18,8 +21,8 @@ struct peer {
 	unsigned int chunk;  /* upper limit of a random piece */
 	bool shut_when_sent; /* half-close behind the last byte */
 	bool close_when_sent;
-	bool paused;	     /* does not read */
-	bool eof, reset;     /* what the reading found */
+	bool paused;	 /* does not read */
+	bool eof, reset; /* what the reading found */
 	bool sent_fin;
 	int fd;
 };
@@ -31,11 +34,13 @@ void peer_fill(uint64_t seed, uint64_t pos, void *dst, size_t len);
 void peer_start(struct ev_loop *loop, struct peer *peer, int fd);
 /** peer_update() - after members were changed. */
 void peer_update(struct peer *peer);
-void peer_stop(struct peer *peer); /* closes, idempotent */
+void peer_stop(struct peer *peer);  /* closes, idempotent */
 void peer_reset(struct peer *peer); /* closes with RST */
 unsigned int peer_random(unsigned int below);
 
-/** tcp_pair() - two ends of one loopback connection, non-blocking. @rcvbuf: of fd[1], 0 leaves it. */
+/**
+ * tcp_pair() - two ends of one loopback connection, non-blocking. @rcvbuf: of fd[1], 0 leaves it.
+ */
 int tcp_pair(int fd[2], int rcvbuf);
 /** loop_until() - run until @done says so. Return: false when @ms passed first. */
 bool loop_until(struct ev_loop *loop, bool (*done)(void *arg), void *arg, unsigned int ms);

@@ -7,7 +7,7 @@ static struct np_waiter w[8];
 
 static void fifo_on_both_sides(void)
 {
-	struct np_pairing pairing = { 0 };
+	struct np_pairing pairing = {0};
 	struct np_waiter *pair[2];
 	int i;
 
@@ -27,7 +27,7 @@ static void fifo_on_both_sides(void)
 
 static void removal_keeps_the_order(void)
 {
-	struct np_pairing pairing = { 0 };
+	struct np_pairing pairing = {0};
 	struct np_waiter *pair[2];
 	int i;
 
@@ -50,7 +50,7 @@ static void removal_keeps_the_order(void)
 
 static void appending_moves_between_lists(void)
 {
-	struct np_waiters one = { 0 }, two = { 0 };
+	struct np_waiters one = {0}, two = {0};
 
 	memset(w, 0, sizeof(w));
 	np_waiters_append(&one, &w[0]);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The relay core with a verifier of the test's own: the line "good" is valid, "hold" is not known yet. */
+/*
+ * The relay core with a verifier of the test's own: the line "good" is valid, "hold" is not known
+ * yet.
+ */
 #include "relay/relay.h"
 
 #include "splice_peer.h"
@@ -44,8 +47,11 @@ static void closed(struct np_relay_session *session, void *arg)
 
 static void up(const struct np_relay_limits *limits)
 {
-	struct np_relay_params params = { .loop = loop, .splice = engine, .limits = *limits,
-					  .ops = { verify, closed }, .arg = &nr_asked };
+	struct np_relay_params params = {.loop = loop,
+					 .splice = engine,
+					 .limits = *limits,
+					 .ops = {verify, closed},
+					 .arg = &nr_asked};
 
 	nr_closed = nr_asked = 0;
 	key_is_here = false;
@@ -60,8 +66,10 @@ static void down(void)
 
 static struct np_relay_session *open_session(const char *sid, bool auth)
 {
-	struct np_relay_session_params params = { .client = "@alice", .atsign = { "@alice", "@device" },
-						  .auth = { auth, auth }, .client_nonce = "cn" };
+	struct np_relay_session_params params = {.client = "@alice",
+						 .atsign = {"@alice", "@device"},
+						 .auth = {auth, auth},
+						 .client_nonce = "cn"};
 	struct np_relay_session *session = NULL;
 	struct np_err err = NP_ERR_INIT;
 
@@ -119,7 +127,7 @@ static bool heard(void *arg)
 
 static void expect_text(int fd, const char *text)
 {
-	struct hear hear = { .fd = fd, .want = strlen(text) };
+	struct hear hear = {.fd = fd, .want = strlen(text)};
 
 	KTAP_OK(loop_until(loop, heard, &hear, 5000));
 	KTAP_STREQ(hear.text, text);
@@ -127,7 +135,7 @@ static void expect_text(int fd, const char *text)
 
 static void expect_over(int fd)
 {
-	struct hear hear = { .fd = fd };
+	struct hear hear = {.fd = fd};
 
 	KTAP_OK(loop_until(loop, heard, &hear, 5000));
 	KTAP_OK(hear.over);
@@ -217,7 +225,7 @@ static void ipv6_too(void)
 
 static void ends_when_nobody_comes(void)
 {
-	up(&(struct np_relay_limits){ .grace_ms = 60 });
+	up(&(struct np_relay_limits){.grace_ms = 60});
 	open_session("s-2", false);
 	turn(20);
 	KTAP_EQ(nr_closed, 0);
@@ -230,7 +238,7 @@ static void a_lone_side_does_not_keep_it(void)
 	struct np_relay_session *session;
 	int a;
 
-	up(&(struct np_relay_limits){ .grace_ms = 60 });
+	up(&(struct np_relay_limits){.grace_ms = 60});
 	session = open_session("s-3", false);
 	a = dial(session, 0);
 	expect_closed(1);
@@ -244,7 +252,7 @@ static void ends_with_its_last_connection(void)
 	struct np_relay_session *session;
 	int a, b, a2, b2;
 
-	up(&(struct np_relay_limits){ .grace_ms = 100 });
+	up(&(struct np_relay_limits){.grace_ms = 100});
 	session = open_session("s-4", false);
 	a = dial(session, 0);
 	b = dial(session, 1);
@@ -379,7 +387,7 @@ static void silence_is_ended(void)
 	struct np_relay_session *session;
 	int a;
 
-	up(&(struct np_relay_limits){ .auth_ms = 80 });
+	up(&(struct np_relay_limits){.auth_ms = 80});
 	session = open_session("s-9", true);
 	a = dial(session, 0);
 	turn(30);
@@ -388,7 +396,9 @@ static void silence_is_ended(void)
 	down();
 }
 
-/* Lines that are there already count in the order of accept, whatever the order in which they came. */
+/*
+ * Lines that are there already count in the order of accept, whatever the order in which they came.
+ */
 static void accept_order_decides(void)
 {
 	struct np_relay_session *session;
@@ -492,7 +502,7 @@ static void the_dead_keep_their_place(void)
 
 static void half_open_flood(void)
 {
-	struct np_relay_limits limits = { .unproven = 40, .unproven_per_ip = 30 };
+	struct np_relay_limits limits = {.unproven = 40, .unproven_per_ip = 30};
 	struct np_relay_session *session;
 	int mute[200], a, b, i, gone = 0;
 
@@ -510,7 +520,7 @@ static void half_open_flood(void)
 	say(a, "good\nthrough");
 	expect_text(b, "through");
 	for (i = 0; i < 200; i++) {
-		struct pollfd pfd = { .fd = mute[i], .events = POLLIN };
+		struct pollfd pfd = {.fd = mute[i], .events = POLLIN};
 
 		gone += poll(&pfd, 1, 0) > 0;
 		np_fd_close(&mute[i]);
@@ -526,7 +536,7 @@ static void queue_is_bounded(void)
 	struct np_relay_session *session;
 	int a[6], i;
 
-	up(&(struct np_relay_limits){ .queued = 4 });
+	up(&(struct np_relay_limits){.queued = 4});
 	session = open_session("s-15", false);
 	for (i = 0; i < 6; i++)
 		a[i] = dial(session, 0);
@@ -544,7 +554,7 @@ static void queue_is_bounded(void)
 
 static int try_open(const char *sid, const char *client, struct np_err *err)
 {
-	struct np_relay_session_params params = { .sid = "" };
+	struct np_relay_session_params params = {.sid = ""};
 	struct np_relay_session *session;
 	int ret;
 
@@ -560,7 +570,7 @@ static void sessions_are_limited(void)
 {
 	struct np_err err = NP_ERR_INIT;
 
-	up(&(struct np_relay_limits){ .sessions = 3, .per_client = 2, .grace_ms = 50 });
+	up(&(struct np_relay_limits){.sessions = 3, .per_client = 2, .grace_ms = 50});
 	KTAP_EQ(try_open("a", "@alice", &err), 0);
 	KTAP_EQ(try_open("a", "@alice", &err), -EEXIST);
 	KTAP_EQ(try_open("a", "@bob", &err), -EEXIST);
@@ -577,7 +587,10 @@ static void sessions_are_limited(void)
 	down();
 }
 
-/* Near the descriptor limit new sessions are refused with a reason, and the live ones go on taking connections. */
+/*
+ * Near the descriptor limit new sessions are refused with a reason, and the live ones go on taking
+ * connections.
+ */
 static void descriptors_run_short(void)
 {
 	struct np_relay_session *first = NULL;

@@ -42,7 +42,8 @@ struct link {
 	struct np_splice_stats stats;
 };
 
-static void on_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats, void *arg)
+static void on_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats,
+		   void *arg)
 {
 	struct link *link = arg;
 
@@ -64,8 +65,9 @@ struct setup {
 
 static bool link_up(struct link *link, const struct setup *setup)
 {
-	struct np_pair_params params = { .on_end = on_end, .arg = link, .idle_limit_ms = setup->idle_ms };
-	int x, fd[2], outer[2] = { -1, -1 };
+	struct np_pair_params params = {
+		.on_end = on_end, .arg = link, .idle_limit_ms = setup->idle_ms};
+	int x, fd[2], outer[2] = {-1, -1};
 	struct np_err err = NP_ERR_INIT;
 
 	memset(link, 0, sizeof(*link));
@@ -138,23 +140,24 @@ static void duplex(const struct setup *setup)
 	if (!link_up(&link, setup))
 		return;
 	expect_orderly(&link, setup);
-	KTAP_OK(link.stats.backend && (!strcmp(backend, "auto") || !strcmp(link.stats.backend, backend)));
+	KTAP_OK(link.stats.backend &&
+		(!strcmp(backend, "auto") || !strcmp(link.stats.backend, backend)));
 	link_down(&link);
 }
 
 static void duplex_random_chunks(void)
 {
-	duplex(&(struct setup){ .bytes = { DUPLEX_BYTES, DUPLEX_BYTES + 4321 }, .shut = true });
+	duplex(&(struct setup){.bytes = {DUPLEX_BYTES, DUPLEX_BYTES + 4321}, .shut = true});
 }
 
 static void duplex_small_windows(void)
 {
-	duplex(&(struct setup){ .bytes = { 3000000, 2000000 }, .rcvbuf = { 4096, 9000 }, .shut = true });
+	duplex(&(struct setup){.bytes = {3000000, 2000000}, .rcvbuf = {4096, 9000}, .shut = true});
 }
 
 static void duplex_tiny_chunks(void)
 {
-	duplex(&(struct setup){ .bytes = { 60000, 90000 }, .chunk = 30, .shut = true });
+	duplex(&(struct setup){.bytes = {60000, 90000}, .chunk = 30, .shut = true});
 }
 
 static bool peer_over(void *arg)
@@ -170,7 +173,7 @@ static void short_connections(void)
 	int i, w;
 
 	for (i = 0; i < 300 && !ktap_case_bad; i++) {
-		struct setup setup = { .bytes = { 0, 0 } };
+		struct setup setup = {.bytes = {0, 0}};
 		struct link link;
 
 		w = i & 1;
@@ -193,7 +196,7 @@ static void short_connections(void)
 /* One side ends its stream; the other sees that, and only then sends, and is heard. */
 static void half_close_first(int x)
 {
-	struct setup setup = { .bytes = { 0, 0 } };
+	struct setup setup = {.bytes = {0, 0}};
 	struct link link;
 
 	setup.bytes[x] = 150000;
@@ -235,13 +238,13 @@ static bool has_received(void *arg)
 
 static void reset_from(int x)
 {
-	struct setup setup = { .bytes = { 5000, 5000 } };
+	struct setup setup = {.bytes = {5000, 5000}};
 	struct link link;
 
 	if (!link_up(&link, &setup))
 		return;
-	KTAP_OK(loop_until(loop, has_received, &(struct at_least){ &link.peer[0], 5000 }, 10000));
-	KTAP_OK(loop_until(loop, has_received, &(struct at_least){ &link.peer[1], 5000 }, 10000));
+	KTAP_OK(loop_until(loop, has_received, &(struct at_least){&link.peer[0], 5000}, 10000));
+	KTAP_OK(loop_until(loop, has_received, &(struct at_least){&link.peer[1], 5000}, 10000));
 	peer_reset(&link.peer[x]);
 	KTAP_OK(loop_until(loop, both_settled, &link, 10000));
 	KTAP_OK(link.peer[!x].reset && !link.peer[!x].eof);
@@ -267,10 +270,12 @@ static bool all_left_peer(void *arg)
 	return peer->tx == peer->tx_total && !ioctl(peer->fd, SIOCOUTQ, &queued) && !queued;
 }
 
-/* Bytes that were sent, then a reset, while the reader pauses: it gets the bytes, then the reset. */
+/*
+ * Bytes that were sent, then a reset, while the reader pauses: it gets the bytes, then the reset.
+ */
 static void reset_comes_after_the_bytes(void)
 {
-	struct setup setup = { .bytes = { 400000, 0 }, .rcvbuf = { 0, 20000 } };
+	struct setup setup = {.bytes = {400000, 0}, .rcvbuf = {0, 20000}};
 	struct link link;
 
 	if (!link_up(&link, &setup))
@@ -304,10 +309,13 @@ static bool inner_is_full(void *arg)
 	return link->peer[0].tx && same >= 20;
 }
 
-/* The sender is not read because the reader stalls. Its reset must be noticed all the same, and end the pair. */
+/*
+ * The sender is not read because the reader stalls. Its reset must be noticed all the same, and end
+ * the pair.
+ */
 static void reset_behind_a_stalled_reader(void)
 {
-	struct setup setup = { .bytes = { 1u << 30, 0 } };
+	struct setup setup = {.bytes = {1u << 30, 0}};
 	struct link link;
 
 	if (!link_up(&link, &setup))
@@ -326,14 +334,14 @@ static void expect_calm(void)
 {
 	unsigned int before = ev_iteration(loop);
 
-	loop_until(loop, link_ended, &(struct link){ .ended = false }, 100);
+	loop_until(loop, link_ended, &(struct link){.ended = false}, 100);
 	KTAP_OK(ev_iteration(loop) - before < 60);
 }
 
 static void stalled_reader(void)
 {
-	struct setup setup = { .bytes = { 48u << 20, 0 }, .shut = true };
-	struct setup other_setup = { .bytes = { 2u << 20, 2u << 20 }, .shut = true };
+	struct setup setup = {.bytes = {48u << 20, 0}, .shut = true};
+	struct setup other_setup = {.bytes = {2u << 20, 2u << 20}, .shut = true};
 	struct link link, other;
 
 	if (!link_up(&link, &setup))
@@ -356,7 +364,8 @@ static void stalled_reader(void)
 /* Both readers stall, both senders push: nothing spins, and afterwards everything arrives. */
 static void both_stalled(void)
 {
-	struct setup setup = { .bytes = { 16u << 20, 16u << 20 }, .rcvbuf = { 8192, 8192 }, .shut = true };
+	struct setup setup = {
+		.bytes = {16u << 20, 16u << 20}, .rcvbuf = {8192, 8192}, .shut = true};
 	struct link link;
 
 	if (!link_up(&link, &setup))
@@ -373,20 +382,26 @@ static void both_stalled(void)
 	link_down(&link);
 }
 
-/* Bytes read before the join come first, whether there are many or few, also when the socket has ended already. */
+/*
+ * Bytes read before the join come first, whether there are many or few, also when the socket has
+ * ended already.
+ */
 static void pending_first(void)
 {
-	static const size_t sizes[] = { 1, 5000, 900000 };
+	static const size_t sizes[] = {1, 5000, 900000};
 	size_t i, x;
 
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		struct np_buf pending[2] = { NP_BUF_INIT, NP_BUF_INIT };
-		struct setup setup = { .bytes = { 70000, 0 }, .rcvbuf = { 0, 9000 }, .shut = true,
-				       .pending = { &pending[0], &pending[1] } };
+		struct np_buf pending[2] = {NP_BUF_INIT, NP_BUF_INIT};
+		struct setup setup = {.bytes = {70000, 0},
+				      .rcvbuf = {0, 9000},
+				      .shut = true,
+				      .pending = {&pending[0], &pending[1]}};
 		struct link link;
 
 		for (x = 0; x < 2; x++) {
-			peer_fill(x ? SEED_B : SEED_A, 0, np_buf_reserve(&pending[x], sizes[i]), sizes[i]);
+			peer_fill(x ? SEED_B : SEED_A, 0, np_buf_reserve(&pending[x], sizes[i]),
+				  sizes[i]);
 			np_buf_commit(&pending[x], sizes[i]);
 		}
 		if (!link_up(&link, &setup))
@@ -406,7 +421,7 @@ static void pending_first(void)
 
 static void urgent_bytes_stay_in_the_stream(void)
 {
-	struct setup setup = { .bytes = { 0, 0 } };
+	struct setup setup = {.bytes = {0, 0}};
 	struct link link;
 	uint8_t data[1000];
 	int i;
@@ -415,11 +430,13 @@ static void urgent_bytes_stay_in_the_stream(void)
 		return;
 	for (i = 0; i < 200; i++) {
 		peer_fill(SEED_A, (uint64_t)i * sizeof(data), data, sizeof(data));
-		KTAP_EQ(send(link.peer[0].fd, data, sizeof(data), i % 3 ? 0 : MSG_OOB), sizeof(data));
+		KTAP_EQ(send(link.peer[0].fd, data, sizeof(data), i % 3 ? 0 : MSG_OOB),
+			sizeof(data));
 		if (i % 7 == 0) {
 			uint64_t want = (uint64_t)(i + 1) * sizeof(data);
 
-			KTAP_OK(loop_until(loop, has_received, &(struct at_least){ &link.peer[1], want }, 10000));
+			KTAP_OK(loop_until(loop, has_received,
+					   &(struct at_least){&link.peer[1], want}, 10000));
 			if (ktap_case_bad)
 				break;
 		}
@@ -447,7 +464,7 @@ static bool all_over(void *arg)
 
 static void pairs_1000(void)
 {
-	struct setup setup = { .bytes = { 3000, 70000 }, .shut = true };
+	struct setup setup = {.bytes = {3000, 70000}, .shut = true};
 	struct link *links = calloc(1000, sizeof(*links));
 	struct rlimit rl;
 	int i, up = 0;
@@ -474,7 +491,7 @@ static void pairs_1000(void)
 
 static void idle_limit(void)
 {
-	struct setup setup = { .bytes = { 0, 0 }, .idle_ms = 150 };
+	struct setup setup = {.bytes = {0, 0}, .idle_ms = 150};
 	struct link link;
 	int i;
 
@@ -501,12 +518,12 @@ static bool both_reset(void *arg)
 
 static void kill_in_mid_stream(void)
 {
-	struct setup setup = { .bytes = { 1u << 30, 1u << 30 } };
+	struct setup setup = {.bytes = {1u << 30, 1u << 30}};
 	struct link link;
 
 	if (!link_up(&link, &setup))
 		return;
-	KTAP_OK(loop_until(loop, has_received, &(struct at_least){ &link.peer[1], 1u << 20 }, 10000));
+	KTAP_OK(loop_until(loop, has_received, &(struct at_least){&link.peer[1], 1u << 20}, 10000));
 	np_pair_kill(link.pair);
 	link.pair = NULL;
 	KTAP_OK(loop_until(loop, both_reset, &link, 10000));
@@ -517,7 +534,7 @@ static void kill_in_mid_stream(void)
 /* No descriptor is left for a pipe: bytes move all the same. */
 static void descriptors_exhausted(void)
 {
-	struct setup setup = { .bytes = { 6u << 20, 6u << 20 }, .shut = true };
+	struct setup setup = {.bytes = {6u << 20, 6u << 20}, .shut = true};
 	struct rlimit old, tight;
 	struct link link;
 
@@ -536,8 +553,8 @@ static void descriptors_exhausted(void)
 
 static void ends_that_come_before_the_join(void)
 {
-	struct np_pair_params params = { .on_end = on_end };
-	struct link link = { .ended = false };
+	struct np_pair_params params = {.on_end = on_end};
+	struct link link = {.ended = false};
 	int a[2], b[2];
 
 	if (tcp_pair(a, 0) || tcp_pair(b, 0)) {

@@ -7,8 +7,9 @@
  *	                   verifier says "not yet" --> held --retry--> verifier
  *	                   anything else, too long, end of stream, time-out --> dropped
  *
- * The relay never says a word. Where several lines are there at once, sockets are queued in the order they were
- * accepted, however the loop reports them: the other end matches by that order (6.4).
+ * The relay never says a word. Where several lines are there at once, sockets are queued in the
+ * order they were accepted, however the loop reports them: the other end matches by that order
+ * (6.4).
  */
 #include "relay/session.h"
 
@@ -54,13 +55,16 @@ static void refuse(struct np_arrival *arrival, const char *why, const struct np_
 
 	if (np_log_may(&session->log_limit, 5, 10000)) {
 		np_addr_text(&arrival->peer, from, sizeof(from));
-		np_warn("session %s: socket refused side=%c peer=%s reason=%s%s%s", session->params.sid,
-			np_relay_side_name(arrival->side), from, why, err ? ": " : "", err ? np_err_text(err) : "");
+		np_warn("session %s: socket refused side=%c peer=%s reason=%s%s%s",
+			session->params.sid, np_relay_side_name(arrival->side), from, why,
+			err ? ": " : "", err ? np_err_text(err) : "");
 	}
 	np_arrival_drop(arrival);
 }
 
-/* What verify() thinks of the complete line. Return: 0 queued, -EAGAIN held; otherwise it is gone. */
+/*
+ * What verify() thinks of the complete line. Return: 0 queued, -EAGAIN held; otherwise it is gone.
+ */
 static int judge(struct np_arrival *arrival)
 {
 	struct np_relay_session *session = arrival->session;
@@ -68,7 +72,8 @@ static int judge(struct np_arrival *arrival)
 	struct np_err err = NP_ERR_INIT;
 	int ret;
 
-	ret = params->ops.verify(session, arrival->side, arrival->line, arrival->line_len, &err, params->arg);
+	ret = params->ops.verify(session, arrival->side, arrival->line, arrival->line_len, &err,
+				 params->arg);
 	if (ret == -EAGAIN)
 		return ret;
 	if (ret) {
@@ -82,7 +87,10 @@ static int judge(struct np_arrival *arrival)
 	return 0;
 }
 
-/* Reads until the line is complete. Return: 0 when it is, -EAGAIN, else negative and the arrival is gone. */
+/*
+ * Reads until the line is complete. Return: 0 when it is, -EAGAIN, else negative and the arrival is
+ * gone.
+ */
 static int read_line(struct np_arrival *arrival)
 {
 	char chunk[NP_RELAY_AUTH_LINE_MAX];
@@ -94,7 +102,8 @@ static int read_line(struct np_arrival *arrival)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return -EAGAIN;
 		if (n <= 0) {
-			refuse(arrival, n ? "connection failed" : "ended before authentication", NULL);
+			refuse(arrival, n ? "connection failed" : "ended before authentication",
+			       NULL);
 			return -ECONNRESET;
 		}
 		if (np_linebuf_feed(&arrival->in, chunk, (size_t)n)) {
@@ -120,7 +129,8 @@ static void advance(struct np_arrival *arrival)
 
 	if (!arrival->line && read_line(arrival))
 		return;
-	for (older = first_unproven(arrival->session, arrival->side); older != arrival; older = next) {
+	for (older = first_unproven(arrival->session, arrival->side); older != arrival;
+	     older = next) {
 		next = next_of(older);
 		if (!older->line && !read_line(older))
 			judge(older);
@@ -162,16 +172,19 @@ static bool same_ip(const struct np_addr *a, const struct np_addr *b)
 		return false;
 	if (a->ss.ss_family == AF_INET6)
 		return !memcmp(&((const struct sockaddr_in6 *)&a->ss)->sin6_addr,
-			       &((const struct sockaddr_in6 *)&b->ss)->sin6_addr, sizeof(struct in6_addr));
+			       &((const struct sockaddr_in6 *)&b->ss)->sin6_addr,
+			       sizeof(struct in6_addr));
 	return ((const struct sockaddr_in *)&a->ss)->sin_addr.s_addr ==
 	       ((const struct sockaddr_in *)&b->ss)->sin_addr.s_addr;
 }
 
 /*
- * Half-open connections cost a flood only its own: who comes last always gets in, since an honest peer's line
- * follows its connect at once, and the oldest of the same address, or else of all, makes room.
+ * Half-open connections cost a flood only its own: who comes last always gets in, since an honest
+ * peer's line follows its connect at once, and the oldest of the same address, or else of all,
+ * makes room.
  */
-static void make_room(struct np_relay_session *session, unsigned int side, const struct np_addr *peer)
+static void make_room(struct np_relay_session *session, unsigned int side,
+		      const struct np_addr *peer)
 {
 	const struct np_relay_limits *limits = &session->relay->params.limits;
 	struct np_arrival *arrival, *oldest_same = NULL;
@@ -190,8 +203,8 @@ static void make_room(struct np_relay_session *session, unsigned int side, const
 }
 
 /*
- * A tunnel may stand still for long: a reader that pauses keeps its window shut, which TCP_USER_TIMEOUT would end.
- * Keep-alive and the retransmission limit still find dead peers.
+ * A tunnel may stand still for long: a reader that pauses keeps its window shut, which
+ * TCP_USER_TIMEOUT would end. Keep-alive and the retransmission limit still find dead peers.
  */
 static void tune(int fd)
 {
@@ -214,13 +227,15 @@ static struct np_arrival *arrival_new(struct np_relay_session *session, unsigned
 	arrival->peer = *peer;
 	arrival->in = (struct np_linebuf)NP_LINEBUF_INIT(NP_RELAY_AUTH_LINE_MAX);
 	ev_io_init(&arrival->io, on_readable, fd, EV_READ);
-	ev_timer_init(&arrival->deadline, on_deadline, session->relay->params.limits.auth_ms / 1e3, 0.);
+	ev_timer_init(&arrival->deadline, on_deadline, session->relay->params.limits.auth_ms / 1e3,
+		      0.);
 	arrival->io.data = arrival->deadline.data = arrival;
 	session->relay->load.nr_fds++;
 	return arrival;
 }
 
-void np_admit(struct np_relay_session *session, unsigned int side, int fd, const struct np_addr *peer)
+void np_admit(struct np_relay_session *session, unsigned int side, int fd,
+	      const struct np_addr *peer)
 {
 	struct ev_loop *loop = session->relay->params.loop;
 	bool short_of_fds = np_relay_load_has_fd(&session->relay->load) < 0;

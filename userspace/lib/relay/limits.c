@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 
 /*
- * Descriptors near the limit: the last eighth is for the sessions that live already, and of that the last few are
- * for pipes and for the control plane's reconnects.
+ * Descriptors near the limit: the last eighth is for the sessions that live already, and of that
+ * the last few are for pipes and for the control plane's reconnects.
  */
 #define RESERVE_PART 8
 #define RESERVE_HARD 32
@@ -50,7 +50,7 @@ int np_relay_load_init(struct np_relay_load *load)
 {
 	struct rlimit rl;
 
-	*load = (struct np_relay_load){ .nr_sessions = 0 };
+	*load = (struct np_relay_load){.nr_sessions = 0};
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return -errno;
 	load->max_fds = rl.rlim_cur;
@@ -76,20 +76,23 @@ static int set_sessions_of(struct np_relay_load *load, const char *client, uintp
 	return 0;
 }
 
-int np_relay_load_add(struct np_relay_load *load, const struct np_relay_limits *limits, const char *client,
-		      struct np_err *err)
+int np_relay_load_add(struct np_relay_load *load, const struct np_relay_limits *limits,
+		      const char *client, struct np_err *err)
 {
 	uint64_t used = load->nr_fds + load->nr_other_fds + SESSION_FDS;
 	uintptr_t own = sessions_of(load, client);
 
 	if (load->nr_sessions >= limits->sessions)
-		return np_fail(err, -EBUSY, "relay is full: %u sessions, try again later or use another relay",
+		return np_fail(err, -EBUSY,
+			       "relay is full: %u sessions, try again later or use another relay",
 			       limits->sessions);
 	if (own >= limits->per_client)
-		return np_fail(err, -EBUSY, "%s has %u sessions on this relay, which is the limit", client,
-			       limits->per_client);
+		return np_fail(err, -EBUSY, "%s has %u sessions on this relay, which is the limit",
+			       client, limits->per_client);
 	if (used + load->max_fds / RESERVE_PART + RESERVE_HARD > load->max_fds)
-		return np_fail(err, -EMFILE, "relay is full: descriptors are short, try again later or use another relay");
+		return np_fail(err, -EMFILE,
+			       "relay is full: descriptors are short, try again later or use "
+			       "another relay");
 	if (set_sessions_of(load, client, own + 1))
 		return np_fail(err, -ENOMEM, "relay is out of memory");
 	load->nr_sessions++;

@@ -88,10 +88,10 @@ static int listen_side(struct np_relay_session *session, unsigned int side, stru
 
 	if (fd < 0)
 		return fd;
-	snprintf(session->listener_name[side], sizeof(session->listener_name[side]), "session %s side %c",
-		 session->params.sid, np_relay_side_name(side));
-	ret = np_listener_open(params->loop, fd, session->listener_name[side], side ? on_accept_b : on_accept_a,
-			       session, &session->listener[side]);
+	snprintf(session->listener_name[side], sizeof(session->listener_name[side]),
+		 "session %s side %c", session->params.sid, np_relay_side_name(side));
+	ret = np_listener_open(params->loop, fd, session->listener_name[side],
+			       side ? on_accept_b : on_accept_a, session, &session->listener[side]);
 	if (ret)
 		return np_fail(err, ret, "relay is out of memory");
 	session->relay->load.nr_fds++;
@@ -118,7 +118,8 @@ static void on_grace(struct ev_loop *loop, ev_timer *w, int revents)
 		np_relay_close(session, session->nr_joined ? "no connection left" : "nobody came");
 }
 
-static struct np_relay_session *session_new(struct np_relay *relay, const struct np_relay_session_params *params)
+static struct np_relay_session *session_new(struct np_relay *relay,
+					    const struct np_relay_session_params *params)
 {
 	struct np_relay_session *session = calloc(1, sizeof(*session));
 
@@ -133,10 +134,12 @@ static struct np_relay_session *session_new(struct np_relay *relay, const struct
 	return session;
 }
 
-static int check_open(const struct np_relay *relay, const struct np_relay_session_params *params, struct np_err *err)
+static int check_open(const struct np_relay *relay, const struct np_relay_session_params *params,
+		      struct np_err *err)
 {
 	if (!np_str_is_charset(params->sid, "-"))
-		return np_fail(err, -EINVAL, "session id '%s': has other characters than letters, digits and '-'",
+		return np_fail(err, -EINVAL,
+			       "session id '%s': has other characters than letters, digits and '-'",
 			       params->sid);
 	if (np_map_get(&relay->sessions, params->sid))
 		return np_fail(err, -EEXIST, "session id %s: is in use", params->sid);
@@ -221,8 +224,9 @@ void np_relay_close(struct np_relay_session *session, const char *reason)
 		drop_waiters(&session->pairing.side[side]);
 	}
 	kill_conns(session);
-	np_info("session %s: closed reason=%s connections=%lu a=%llu b=%llu ms=%lld", session->params.sid, reason,
-		session->nr_joined, (unsigned long long)session->bytes[0], (unsigned long long)session->bytes[1],
+	np_info("session %s: closed reason=%s connections=%lu a=%llu b=%llu ms=%lld",
+		session->params.sid, reason, session->nr_joined,
+		(unsigned long long)session->bytes[0], (unsigned long long)session->bytes[1],
 		np_clock_mono_ms() - session->opened_ms);
 	np_map_remove(&relay->sessions, session->params.sid);
 	np_relay_load_remove(&relay->load, session->params.client);
@@ -231,7 +235,8 @@ void np_relay_close(struct np_relay_session *session, const char *reason)
 	free(session);
 }
 
-static void on_pair_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats, void *arg)
+static void on_pair_end(struct np_pair *pair, enum np_pair_end end,
+			const struct np_splice_stats *stats, void *arg)
 {
 	struct np_relay_conn *conn = arg;
 	struct np_relay_session *session = conn->session;
@@ -239,8 +244,9 @@ static void on_pair_end(struct np_pair *pair, enum np_pair_end end, const struct
 	(void)pair;
 	session->bytes[0] += stats->bytes[0];
 	session->bytes[1] += stats->bytes[1];
-	np_debug("session %s: connection %lu ended a=%llu b=%llu reason=%s", session->params.sid, conn->nr,
-		 (unsigned long long)stats->bytes[0], (unsigned long long)stats->bytes[1], np_pair_end_name(end));
+	np_debug("session %s: connection %lu ended a=%llu b=%llu reason=%s", session->params.sid,
+		 conn->nr, (unsigned long long)stats->bytes[0], (unsigned long long)stats->bytes[1],
+		 np_pair_end_name(end));
 	conn_free(conn);
 	if (session->grace_over && !session->nr_conns)
 		np_relay_close(session, "last connection ended");
@@ -251,8 +257,8 @@ static void join(struct np_relay_session *session, struct np_arrival *a, struct 
 {
 	struct np_relay_conn *conn = calloc(1, sizeof(*conn));
 	struct np_pair_params params = {
-		.fd = { a->fd, b->fd },
-		.pending = { &a->in.buf, &b->in.buf },
+		.fd = {a->fd, b->fd},
+		.pending = {&a->in.buf, &b->in.buf},
 		.on_end = on_pair_end,
 		.arg = conn,
 	};
@@ -283,8 +289,8 @@ static void join(struct np_relay_session *session, struct np_arrival *a, struct 
 }
 
 /*
- * A socket whose peer leaves while it is queued keeps its place: its partner meets the end of it, and everybody
- * behind still meets the right one.
+ * A socket whose peer leaves while it is queued keeps its place: its partner meets the end of it,
+ * and everybody behind still meets the right one.
  */
 void np_session_enqueue(struct np_arrival *arrival)
 {
@@ -295,7 +301,8 @@ void np_session_enqueue(struct np_arrival *arrival)
 	ev_io_stop(session->relay->params.loop, &arrival->io);
 	if (session->pairing.side[arrival->side].nr >= session->relay->params.limits.queued) {
 		if (np_log_may(&session->log_limit, 5, 10000))
-			np_warn("session %s: socket refused side=%c reason=too many without a partner",
+			np_warn("session %s: socket refused side=%c reason=too many without a "
+				"partner",
 				session->params.sid, np_relay_side_name(arrival->side));
 		np_arrival_drop(arrival);
 		return;
@@ -305,7 +312,8 @@ void np_session_enqueue(struct np_arrival *arrival)
 		join(session, (struct np_arrival *)pair[0], (struct np_arrival *)pair[1]);
 }
 
-const struct np_relay_session_params *np_relay_session_params(const struct np_relay_session *session)
+const struct np_relay_session_params *
+np_relay_session_params(const struct np_relay_session *session)
 {
 	return &session->params;
 }

@@ -69,7 +69,8 @@ static inline char np_relay_side_name(unsigned int side)
 }
 
 /** np_admit() - accepted: @fd is taken. */
-void np_admit(struct np_relay_session *session, unsigned int side, int fd, const struct np_addr *peer);
+void np_admit(struct np_relay_session *session, unsigned int side, int fd,
+	      const struct np_addr *peer);
 /** np_admit_retry() - ask the verifier again about put-off lines. */
 void np_admit_retry(struct np_relay_session *session);
 /** np_arrival_drop() - close and free, wherever it is. */

@@ -8,4 +8,4 @@ const struct np_splice_ops *const np_splice_backends[] = {
 	NULL,
 };
 
-const char *const np_splice_names[] = { "auto", "user", "pipe", "copy", NULL };
+const char *const np_splice_names[] = {"auto", "user", "pipe", "copy", NULL};

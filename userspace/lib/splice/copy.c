@@ -60,8 +60,9 @@ static enum np_move copy_once(struct np_pool *pool, struct np_lane *lane, bool *
 	if (sent < 0)
 		return NP_MOVE_DST_FAILED;
 	if (sent < n)
-		return np_pool_lend_tail(pool, (size_t)sent, (size_t)n, &lane->queue) ? NP_MOVE_SRC_FAILED :
-											NP_MOVE_STUCK;
+		return np_pool_lend_tail(pool, (size_t)sent, (size_t)n, &lane->queue)
+			       ? NP_MOVE_SRC_FAILED
+			       : NP_MOVE_STUCK;
 	*more = n == NP_POOL_BUF_SIZE;
 	return NP_MOVE_OK;
 }

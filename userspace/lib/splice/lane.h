@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 enum np_move {
-	NP_MOVE_OK,	    /* nothing more now, or the turn is over; all that was read is sent */
-	NP_MOVE_STUCK,	    /* the destination's send queue is full; the lane keeps what was read */
+	NP_MOVE_OK,	    /* nothing more now, or the turn is over; what was read is sent */
+	NP_MOVE_STUCK,	    /* the destination's send queue is full; the lane keeps the rest */
 	NP_MOVE_EOF,	    /* the source ended in order; all that was read is sent */
 	NP_MOVE_SRC_FAILED, /* the source was reset, or memory ran out */
 	NP_MOVE_DST_FAILED,
@@ -22,14 +22,14 @@ enum np_move {
 
 /* Stuck bytes are in @queue or in @pipe, never in both. */
 struct np_lane {
-	int src, dst;	      /* borrowed from the pair */
+	int src, dst; /* borrowed from the pair */
 	struct np_buf queue;
 	struct np_pipe pipe;
-	uint64_t rx, tx;      /* bytes read, bytes sent */
-	bool eof;	      /* nothing more comes from the source */
-	bool done;	      /* nothing more goes to the destination */
-	bool is_bulk;	      /* of the adaptive mover: splice(2) is in use */
-	uint8_t nr_lean;      /* of the adaptive mover: poor wake-ups in a row */
+	uint64_t rx, tx; /* bytes read, bytes sent */
+	bool eof;	 /* nothing more comes from the source */
+	bool done;	 /* nothing more goes to the destination */
+	bool is_bulk;	 /* of the adaptive mover: splice(2) is in use */
+	uint8_t nr_lean; /* of the adaptive mover: poor wake-ups in a row */
 };
 
 static inline bool np_lane_is_stuck(const struct np_lane *lane)

@@ -13,9 +13,9 @@
  * @name: as given to --backend
  * @preference: higher is tried first
  * @probe: 0, or why this host cannot
- * @join: start moving. The descriptors stay owned by the pair; @pair->pending is taken over and delivered first.
- *	May fail although @probe succeeded, then the pair is untouched and the core tries the next back end.
- *	Must not end the pair from inside.
+ * @join: start moving. The descriptors stay owned by the pair; @pair->pending is taken over and
+ *	delivered first. May fail although @probe succeeded, then the pair is untouched and the core
+ *	tries the next back end. Must not end the pair from inside.
  * @stats: fills bytes and last_activity_ms
  * @leave: stop touching the descriptors, free @pair->priv; idempotent, never fails
  */
@@ -40,7 +40,7 @@ extern const struct np_splice_ops np_splice_user;
 struct np_splice {
 	struct ev_loop *loop;
 	const struct np_splice_ops *usable[NP_SPLICE_BACKENDS_MAX + 1]; /* most preferred first */
-	bool complained[NP_SPLICE_BACKENDS_MAX];			/* its failing join was logged */
+	bool complained[NP_SPLICE_BACKENDS_MAX]; /* its failing join was logged */
 	struct np_pool pool;
 	size_t nr_pairs;
 };
@@ -53,13 +53,14 @@ struct np_pair {
 	int fd[2];
 	struct np_buf pending[2];
 	unsigned int idle_limit_ms;
-	void (*on_end)(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats, void *arg);
+	void (*on_end)(struct np_pair *pair, enum np_pair_end end,
+		       const struct np_splice_stats *stats, void *arg);
 	void *arg;
 };
 
 /**
- * np_pair_finish() - the back end says that the pair is over: descriptors are closed (reset unless @end is
- * NP_END_EOF), the owner is told, the pair is freed. Only from the loop.
+ * np_pair_finish() - the back end says that the pair is over: descriptors are closed (reset unless
+ * @end is NP_END_EOF), the owner is told, the pair is freed. Only from the loop.
  */
 void np_pair_finish(struct np_pair *pair, enum np_pair_end end);
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* splice(2) through a pipe that is lent from the pool, and stays lent only while bytes are stuck in it. */
+/*
+ * splice(2) through a pipe that is lent from the pool, and stays lent only while bytes are stuck in
+ * it.
+ */
 #include "splice/lane.h"
 #include "splice/ops.h"
 #include "splice/pump.h"
@@ -34,10 +37,12 @@ enum np_move np_pipe_flush(struct np_pool *pool, struct np_lane *lane)
 }
 
 /*
- * splice(2) does not go past urgent data: it says EAGAIN for ever, or "end of stream" when a FIN follows, although
- * there are bytes. recv(2) knows better, so it decides whenever the first splice(2) of a wake-up brought nothing.
+ * splice(2) does not go past urgent data: it says EAGAIN for ever, or "end of stream" when a FIN
+ * follows, although there are bytes. recv(2) knows better, so it decides whenever the first
+ * splice(2) of a wake-up brought nothing.
  */
-static enum np_move pull_failed(struct np_pool *pool, struct np_lane *lane, ssize_t n, int code, int round)
+static enum np_move pull_failed(struct np_pool *pool, struct np_lane *lane, ssize_t n, int code,
+				int round)
 {
 	np_pool_pipe_put(pool, &lane->pipe);
 	if (n < 0 && code != EAGAIN && code != EINTR && code != EINVAL)
@@ -70,7 +75,7 @@ enum np_move np_pipe_move(struct np_pool *pool, struct np_lane *lane)
 
 static int pipe_probe(struct np_err *err)
 {
-	struct np_pool pool = { .nr_bufs = 0 };
+	struct np_pool pool = {.nr_bufs = 0};
 	struct np_pipe pipe = NP_PIPE_INIT;
 	int ret = np_pool_pipe_get(&pool, &pipe);
 

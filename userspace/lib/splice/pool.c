@@ -11,7 +11,9 @@
 
 /* Up to here a copy is cheaper than tying up a whole buffer. */
 #define SHORT_TAIL (16 * 1024)
-/* A pipe below this size (the user's budget is used up) would cost more calls than recv and send. */
+/*
+ * A pipe below this size (the user's budget is used up) would cost more calls than recv and send.
+ */
 #define USELESS_PIPE (64 * 1024)
 
 void np_pool_fini(struct np_pool *pool)

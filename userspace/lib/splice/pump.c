@@ -5,11 +5,13 @@
  *	lane    open ---EOF read---> eof ---all sent, FIN passed on---> done
  *	side    alive ---reset, time-out, failed send---> failed
  *
- * A side is read while its lane is open and not stuck, and watched for writing while the lane towards it is stuck:
- * that is all the back-pressure there is, the queues are the kernel's. Both lanes done: the pair ended in order.
+ * A side is read while its lane is open and not stuck, and watched for writing while the lane
+ * towards it is stuck: that is all the back-pressure there is, the queues are the kernel's. Both
+ * lanes done: the pair ended in order.
  *
- * A failed side: what it had sent is still delivered, as a direct connection would have delivered it, then the
- * other side is reset. "Delivered" means that the other side's TCP acknowledged it; the wait for it is bounded.
+ * A failed side: what it had sent is still delivered, as a direct connection would have delivered
+ * it, then the other side is reset. "Delivered" means that the other side's TCP acknowledged it;
+ * the wait for it is bounded.
  */
 #include "splice/pump.h"
 
@@ -91,7 +93,8 @@ static void lane_run(struct np_pump *pump, unsigned int i)
 
 	if (lane->done)
 		return;
-	ret = lane->pipe.len ? np_pipe_flush(pool_of(pump), lane) : np_copy_flush(pool_of(pump), lane);
+	ret = lane->pipe.len ? np_pipe_flush(pool_of(pump), lane)
+			     : np_copy_flush(pool_of(pump), lane);
 	if (ret == NP_MOVE_OK && !lane->eof)
 		ret = pump->move(pool_of(pump), lane);
 	if (lane->tx != before)
@@ -189,11 +192,14 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 	settle(pump);
 }
 
-/* POLLHUP would also stand for two orderly ends with bytes left to be read; POLLERR is a failure for certain. */
+/*
+ * POLLHUP would also stand for two orderly ends with bytes left to be read; POLLERR is a failure
+ * for certain.
+ */
 static void on_care(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct np_pump *pump = w->data;
-	struct pollfd fds[2] = { { .fd = pump->pair->fd[0] }, { .fd = pump->pair->fd[1] } };
+	struct pollfd fds[2] = {{.fd = pump->pair->fd[0]}, {.fd = pump->pair->fd[1]}};
 	unsigned int x;
 
 	(void)loop;

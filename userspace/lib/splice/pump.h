@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The user-space side of a pair: readiness, half-close, failure. How bytes are moved is the mover's business. */
+/*
+ * The user-space side of a pair: readiness, half-close, failure. How bytes are moved is the mover's
+ * business.
+ */
 #ifndef NP_SPLICE_PUMP_H
 #define NP_SPLICE_PUMP_H
 

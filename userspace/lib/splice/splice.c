@@ -37,14 +37,16 @@ static void sort_backends(const struct np_splice_ops *sorted[NP_SPLICE_BACKENDS_
 	size_t i, at;
 
 	for (i = 0; np_splice_backends[i] && i < NP_SPLICE_BACKENDS_MAX; i++) {
-		for (at = i; at && sorted[at - 1]->preference < np_splice_backends[i]->preference; at--)
+		for (at = i; at && sorted[at - 1]->preference < np_splice_backends[i]->preference;
+		     at--)
 			sorted[at] = sorted[at - 1];
 		sorted[at] = np_splice_backends[i];
 	}
 	sorted[i] = NULL;
 }
 
-void np_splice_probe_each(void (*fn)(const char *name, const struct np_err *err, void *arg), void *arg)
+void np_splice_probe_each(void (*fn)(const char *name, const struct np_err *err, void *arg),
+			  void *arg)
 {
 	const struct np_splice_ops *sorted[NP_SPLICE_BACKENDS_MAX + 1];
 	size_t i;
@@ -73,17 +75,19 @@ static int choose(struct np_splice *splice, const char *backend, struct np_err *
 		if (!sorted[i]->probe(&why))
 			splice->usable[nr++] = sorted[i];
 		else if (any)
-			np_debug("splice back end %s: not usable: %s", sorted[i]->name, np_err_text(&why));
+			np_debug("splice back end %s: not usable: %s", sorted[i]->name,
+				 np_err_text(&why));
 	}
 	if (!known)
 		return np_fail(err, -EINVAL, "splice back end '%s': does not exist", backend);
 	if (!nr)
-		return np_fail(err, -EOPNOTSUPP, "splice back end '%s': not usable here: %s", backend,
-			       np_err_text(&why));
+		return np_fail(err, -EOPNOTSUPP, "splice back end '%s': not usable here: %s",
+			       backend, np_err_text(&why));
 	return 0;
 }
 
-int np_splice_new(struct ev_loop *loop, const char *backend, struct np_splice **out, struct np_err *err)
+int np_splice_new(struct ev_loop *loop, const char *backend, struct np_splice **out,
+		  struct np_err *err)
 {
 	struct np_splice *splice = calloc(1, sizeof(*splice));
 	int ret;
@@ -200,18 +204,18 @@ static int pair_join_best(struct np_splice *splice, struct np_pair *pair, struct
 		if (!ret)
 			return 0;
 		if (!splice->complained[i] && splice->usable[i + 1])
-			np_info("splice back end %s: did not take a pair, trying the next: %s", pair->ops->name,
-				np_err_text(&why));
+			np_info("splice back end %s: did not take a pair, trying the next: %s",
+				pair->ops->name, np_err_text(&why));
 		splice->complained[i] = true;
 	}
 	return np_fail(err, ret, "no splice back end takes the pair: %s", np_err_text(&why));
 }
 
-int np_pair_join(struct np_splice *splice, const struct np_pair_params *params, struct np_pair **out,
-		 struct np_err *err)
+int np_pair_join(struct np_splice *splice, const struct np_pair_params *params,
+		 struct np_pair **out, struct np_err *err)
 {
 	struct np_pair *pair = calloc(1, sizeof(*pair));
-	int fd[2] = { params->fd[0], params->fd[1] };
+	int fd[2] = {params->fd[0], params->fd[1]};
 	int i, ret;
 
 	if (!pair) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The adaptive user-space back end: recv and send for small bursts, splice(2) for a direction as long as much
- * arrives per wake-up. A pipe saves the copies but costs two more calls per byte run, so it has to be worth it.
+ * The adaptive user-space back end: recv and send for small bursts, splice(2) for a direction as
+ * long as much arrives per wake-up. A pipe saves the copies but costs two more calls per byte run,
+ * so it has to be worth it.
  */
 #include "splice/lane.h"
 #include "splice/ops.h"
