@@ -43,8 +43,6 @@ bench_begin() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	: >"$bench_tmp/rows"
-	awk -v n="$bench_name" '$1 > 0.7 { print "bench " n ": note: load average " $1 ", other programs share this machine" }' \
-		/proc/loadavg >&2
 }
 
 # Child processes that bench_exit ends.
@@ -142,9 +140,9 @@ bench_wait() {
 	done
 }
 
-# Run time in ns of the given processes (all threads) and of every kworker and ksoftirqd: work
-# that the kernel does on a relay's behalf must not be free.
-bench_cpu_ns() {
+# bench_cpu_snap PID...: run time in ns of every thread of these processes and of every kworker and ksoftirqd,
+# one line each: work that the kernel does on a relay's behalf must not be free.
+bench_cpu_snap() {
 	local pid files=()
 	for pid in "$@"; do
 		files+=(/proc/"$pid"/task/*/schedstat)
@@ -152,7 +150,34 @@ bench_cpu_ns() {
 	for pid in $(bench_kernel_threads); do
 		files+=(/proc/"$pid"/schedstat)
 	done
-	cat -- "${files[@]}" 2>/dev/null | awk '{ s += $1 } END { printf "%.0f\n", s }'
+	grep -s . -- "${files[@]}" /dev/null | awk -F'[: ]' '{ print $1, $2 }'
+}
+
+# bench_cpu_used FILE1 FILE2: ns between two snapshots. A thread that has ended meanwhile is left out.
+bench_cpu_used() {
+	awk 'NR == FNR { old[$1] = $2; next } { s += $2 - old[$1] } END { printf "%.0f\n", s }' "$1" "$2"
+}
+
+# Busy time in ns of all processors since boot.
+bench_busy_ns() {
+	awk -v hz="$(getconf CLK_TCK)" '/^cpu / { printf "%.0f\n", ($2 + $3 + $4 + $7 + $8) * 1e9 / hz }' /proc/stat
+}
+
+# bench_quiet: waits until other programs leave the machine alone, as long as $bench_patience (seconds, spent
+# here and by the caller's repetitions) lasts. Fails when it does not.
+bench_patience=${PATIENCE:-180}
+bench_quiet() {
+	local busy from=$SECONDS
+	while [ $((SECONDS - from)) -lt "$bench_patience" ]; do
+		busy=$(bench_busy_ns)
+		sleep 0.2
+		[ $(($(bench_busy_ns) - busy)) -gt 50000000 ] || {
+			bench_patience=$((bench_patience - SECONDS + from))
+			return 0
+		}
+	done
+	bench_patience=0
+	return 1
 }
 
 bench_kernel_threads() {

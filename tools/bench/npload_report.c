@@ -3,6 +3,7 @@
 #include "npload.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 static void report_key(struct report *r, const char *key)
 {
@@ -39,8 +40,19 @@ void report_str(struct report *r, const char *key, const char *value)
 	printf(r->json ? "\"%s\"" : "%s", value);
 }
 
+/* Own CPU time, so that a bench can tell its load from that of other programs. */
+static double cpu_seconds(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+	       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+}
+
 void report_end(struct report *r)
 {
+	report_f64(r, "cpu_s", cpu_seconds());
 	puts(r->json ? "}" : "");
 	fflush(stdout);
 }

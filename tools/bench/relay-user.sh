@@ -15,6 +15,8 @@
 #	BACKENDS="auto"     back ends of ours that take part (auto copy pipe); auto has the targets
 #	CELLS="bulk1 ..."   cells to measure
 #	PEERS="haproxy nginx haproxy-splice"
+#	DISTURBED=0.15      a run is disturbed when other programs took more of one processor
+#	PATIENCE=180        seconds that may go into waiting for quiet and doing disturbed runs again
 #
 # The targets are against the better of haproxy (splice-auto) and nginx. haproxy-splice, which always
 # splices, is there to be seen: it is better than splice-auto at bulk and worse at everything else.
@@ -24,6 +26,7 @@ REPS=${REPS:-5}
 SECS=${SECS:-2}
 BACKENDS=${BACKENDS-auto}
 PEERS=${PEERS-haproxy nginx haproxy-splice}
+DISTURBED=${DISTURBED:-0.15}
 CELLS=${CELLS:-bulk1 bulk8 bulk32 ping1 ping100}
 RELAYBENCH=${RELAYBENCH:-$B/bench/relaybench}
 R_ADDR=10.91.1.2
@@ -33,6 +36,7 @@ always_splice='s|option splice-auto|option splice-request\n\toption splice-respo
 
 declare -A port=([direct]=$D_PORT) pids=()
 relays=(direct)
+disturbed=0
 
 bench_begin relay-user
 [ "$(id -u)" = 0 ] || bench_skip "network namespaces need root"
@@ -126,28 +130,59 @@ check_relay() {
 		bench_die "$1 $bad (short connections)"
 }
 
-# measure CELL RELAY REP: one line "cell relay rep rate p50 p99 cpu_ns amount" into $data; rate is
-# Gbit/s or transactions per second, amount is bytes or transactions.
+run_cell() { # run_cell CELL RELAY
+	local n=${1//[a-z]/}
+	case $1 in
+	bulk*) client "$2" bulk --connections "$n" --seconds "$SECS" ;;
+	ping1) client "$2" ping --connections 1 --bytes 1 --seconds "$SECS" ;;
+	ping*) client "$2" ping --connections "$n" --bytes 256 --seconds "$SECS" ;;
+	rate*) client "$2" rate --connections "$n" --seconds "$SECS" ;;
+	*) bench_die "no cell named '$1'" ;;
+	esac || bench_die "$1 through $2 failed"
+}
+
+# measure CELL RELAY REP: one line into $data,
+#	cell relay rep rate p50 p99 cpu_ns amount other
+# rate is Gbit/s or transactions per second, amount is bytes or transactions, other is the share of one processor
+# that was used by programs outside the bench: busy time less client, server, relay and kernel threads.
 measure() {
-	local cell=$1 relay=$2 rep=$3 n=${1//[a-z]/} out before after list
-	mapfile -t list < <(bench_children ${pids[$relay]:+"${pids[$relay]}"})
-	before=$(bench_cpu_ns ${list[@]+"${list[@]}"})
-	case $cell in
-	bulk*) out=$(client "$relay" bulk --connections "$n" --seconds "$SECS") ;;
-	ping1) out=$(client "$relay" ping --connections 1 --bytes 1 --seconds "$SECS") ;;
-	ping*) out=$(client "$relay" ping --connections "$n" --bytes 256 --seconds "$SECS") ;;
-	rate*) out=$(client "$relay" rate --connections "$n" --seconds "$SECS") ;;
-	*) bench_die "no cell named '$cell'" ;;
-	esac || bench_die "$cell through $relay failed"
-	after=$(bench_cpu_ns ${list[@]+"${list[@]}"})
-	echo "$cell $relay $rep $out $((after - before))" | awk '
-	function field(k) { return match($0, "\"" k "\":[0-9.e+]+") ? \
+	local t=$bench_tmp out list busy took server=${pids[server]}
+	mapfile -t list < <(bench_children ${pids[$2]:+"${pids[$2]}"})
+	bench_cpu_snap ${list[@]+"${list[@]}"} >"$t/relay1"
+	bench_cpu_snap ${list[@]+"${list[@]}"} "$server" >"$t/all1"
+	busy=$(bench_busy_ns) took=${EPOCHREALTIME/./}
+	out=$(run_cell "$1" "$2") || exit 1
+	busy=$(($(bench_busy_ns) - busy)) took=$((${EPOCHREALTIME/./} - took))
+	bench_cpu_snap ${list[@]+"${list[@]}"} "$server" >"$t/all2"
+	bench_cpu_snap ${list[@]+"${list[@]}"} >"$t/relay2"
+	echo "$1 $2 $3 $out $(bench_cpu_used "$t/relay1" "$t/relay2") $(bench_cpu_used "$t/all1" "$t/all2")" \
+		"$busy $took" | awk '
+	function field(k) { return match($0, "\"" k "\":[0-9.e+-]+") ? \
 		substr($0, RSTART + length(k) + 3, RLENGTH - length(k) - 3) : 0 }
 	{
 		bulk = $1 ~ /^bulk/
 		print $1, $2, $3, field(bulk ? "gbit_per_s" : "per_s"), field("p50_us"), \
-			field("p99_us"), $NF, field(bulk ? "up_bytes" : "count")
+			field("p99_us"), $(NF - 3), field(bulk ? "up_bytes" : "count"), \
+			($(NF - 1) / 1e9 - $(NF - 2) / 1e9 - field("cpu_s")) / ($NF / 1e6)
 	}' >>"$data"
+}
+
+
+# A run that other programs have disturbed is done again while patience lasts; else it counts as it is.
+measure_undisturbed() {
+	local from
+	while :; do
+		bench_quiet || :
+		from=$SECONDS
+		measure "$@"
+		awk -v max="$DISTURBED" '{ last = $NF } END { exit last > max }' "$data" && return
+		if [ "$bench_patience" -le 0 ]; then
+			disturbed=$((disturbed + 1))
+			return
+		fi
+		sed -i '$d' "$data"
+		bench_patience=$((bench_patience - SECONDS + from))
+	done
 }
 
 measure_all() {
@@ -158,7 +193,7 @@ measure_all() {
 		bench_say "repetition $rep of $REPS: ${order[*]}"
 		for cell in $CELLS; do
 			for relay in "${order[@]}"; do
-				measure "$cell" "$relay" "$rep"
+				measure_undisturbed "$cell" "$relay" "$rep"
 			done
 		done
 	done
@@ -244,4 +279,5 @@ measure_all
 for cell in $CELLS; do
 	report_cell "$cell"
 done
+bench_row disturbed "$disturbed" runs - - $((REPS * ${#relays[@]} * $(wc -w <<<"$CELLS"))) 0
 bench_end
