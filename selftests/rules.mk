@@ -50,5 +50,5 @@ fuzz:
 	$(Q)selftests/fuzz/run.sh $(FUZZ_SECS) $(FUZZ:%=$(B)/fuzz/%)
 
 -include $(UNIT:%=$(B)/san/selftests/unit/%.d) $(FUZZ:%=$(B)/san/selftests/fuzz/%.d) $(FUZZ:%=$(B)/fuzz/obj/selftests/fuzz/%.d) \
-	$(FUZZ_OBJS:.o=.d)
+	$(FUZZ_OBJS:.o=.d) $(UNIT_HELPERS:.o=.d) $(B)/san/selftests/fuzz/corpus_main.d
 .PRECIOUS: $(B)/%.o $(B)/san/%.o $(B)/fuzz/obj/%.o
