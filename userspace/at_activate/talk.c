@@ -2,7 +2,6 @@
 #include "activate.h"
 
 #include "at/directory.h"
-#include "json/json.h"
 #include "tls/tls.h"
 
 #include <ev.h>
@@ -113,31 +112,20 @@ int talk_ask(struct talk *t, const char *line, const char *what)
 	return t->err.code;
 }
 
+/* A look-up names the owner, which scan does not: a server of many atSigns needs that before a log-in. */
 int is_activated(struct talk *t, const char *atsign)
 {
-	char want[NP_ATSIGN_MAX + 16], with_prefix[NP_ATSIGN_MAX + 24];
-	struct np_json *keys;
-	bool hit = false;
-	size_t i;
+	char line[NP_ATSIGN_MAX + 32];
 	int ret;
 
 	ret = talk_login(t, atsign, NULL, NULL);
-	if (!ret)
-		ret = talk_ask(t, "scan", "ask whether the atSign is activated");
 	if (ret)
 		return ret;
-	keys = np_json_parse(t->answer, strlen(t->answer), "answer to scan", &t->err);
-	if (!np_json_is_array(keys)) {
-		np_json_put(keys);
-		return np_fail(&t->err, -EPROTO, "atServer of %s: answer to scan is no list of keys", atsign);
-	}
-	snprintf(want, sizeof(want), "publickey%s", atsign);
-	snprintf(with_prefix, sizeof(with_prefix), "public:%s", want);
-	for (i = 0; i < np_json_len(keys) && !hit; i++) {
-		const char *key = np_json_str_value(np_json_at(keys, i));
-
-		hit = key && (!strcmp(key, want) || !strcmp(key, with_prefix));
-	}
-	np_json_put(keys);
-	return hit;
+	snprintf(line, sizeof(line), "lookup:publickey%s", atsign);
+	ret = talk_ask(t, line, "ask whether the atSign is activated");
+	if (ret == -ENOENT)
+		memset(&t->err, 0, sizeof(t->err));
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	return strcmp(t->answer, "null") != 0;
 }
