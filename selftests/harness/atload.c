@@ -22,7 +22,8 @@ static const struct cli_opt opts[] = {
 	CLI_STR("keys", 'k', "FILE", C, keys_path, "its key file", CLI_REQUIRED),
 	CLI_STR("to", 't', "ATSIGN", C, to, "who is notified", CLI_REQUIRED),
 	CLI_STR("journal", 'j', "FILE", C, journal, "what was acknowledged", CLI_REQUIRED),
-	CLI_U64("value-len", 0, "N", C, value_len, "bytes of a record's value", 1, ATLOAD_VALUE_MAX - 1, 0),
+	CLI_U64("value-len", 0, "N", C, value_len, "bytes of a record's value", 1,
+		ATLOAD_VALUE_MAX - 1, 0),
 	CLI_END
 };
 
@@ -33,7 +34,8 @@ static const struct cli_opt write_opts[] = {
 };
 
 static const struct cli_opt check_opts[] = {
-	CLI_STR("to-keys", 0, "FILE", C, to_keys_path, "key file of who was notified", CLI_REQUIRED),
+	CLI_STR("to-keys", 0, "FILE", C, to_keys_path, "key file of who was notified",
+		CLI_REQUIRED),
 	CLI_DURATION("deadline", 0, "TIME", C, deadline_ms, "for everything", 0),
 	CLI_END
 };
@@ -61,7 +63,8 @@ static int set_up(struct atload *load, struct np_err *err)
 		ret = np_at_keys_load(load->to_keys_path, load->peer, &load->peer_keys, err);
 	if (!ret)
 		ret = np_tls_client_ctx(load->root_ca, NULL, NULL, &load->tls, err);
-	return ret ? ret : np_directory_new(load->loop, load->tls, load->root_domain, &load->dir, err);
+	return ret ? ret
+		   : np_directory_new(load->loop, load->tls, load->root_domain, &load->dir, err);
 }
 
 static int run(struct atload *load, int (*fn)(struct atload *load))
@@ -95,7 +98,8 @@ static int cmd_check(void *conf, const struct cli_parse *parse)
 }
 
 static const struct cli_cmd cmds[] = {
-	CLI_CMD("write", cmd_write, write_opts, "write until told to stop, note what was acknowledged"),
+	CLI_CMD("write", cmd_write, write_opts,
+		"write until told to stop, note what was acknowledged"),
 	CLI_CMD("check", cmd_check, check_opts, "is all of it there?"),
 	CLI_CMD_END
 };
@@ -110,7 +114,7 @@ static const struct cli_prog prog = {
 
 int main(int argc, char **argv)
 {
-	struct atload load = { .conns = 4, .value_len = 200, .deadline_ms = 60000 };
+	struct atload load = {.conns = 4, .value_len = 200, .deadline_ms = 60000};
 
 	signal(SIGPIPE, SIG_IGN);
 	np_log_open_stderr(false);

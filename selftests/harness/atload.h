@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * atload: writes to an atServer and notes down what was acknowledged; checks later that all of it is there.
+ * atload: writes to an atServer and notes down what was acknowledged; checks later that all of it
+ * is there.
  *
- * The journal has one line per acknowledged change: "u KEY" (a record of its own, whose value follows from the key),
- * "c KEY N" (a counter that was set to N), "n ID" (a notification).
+ * The journal has one line per acknowledged change: "u KEY" (a record of its own, whose value
+ * follows from the key), "c KEY N" (a counter that was set to N), "n ID" (a notification).
  */
 #ifndef HARNESS_ATLOAD_H
 #define HARNESS_ATLOAD_H
@@ -31,7 +32,7 @@ struct atload {
 	struct np_at_keys *keys, *peer_keys;
 };
 
-/** atload_value() - the value that belongs to @key: as long as asked for, and different for each. */
+/** atload_value() - the value that belongs to @key: as long as asked for, different for each. */
 void atload_value(const struct atload *load, const char *key, char dst[ATLOAD_VALUE_MAX]);
 /** atload_write() - until SIGTERM, or --ops changes were acknowledged. Return: exit status. */
 int atload_write(struct atload *load);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The check: every line of the journal is asked for at the writer's atServer, one after the other, while a monitor of
- * the receiver replays what it was sent.
+ * The check: every line of the journal is asked for at the writer's atServer, one after the other,
+ * while a monitor of the receiver replays what it was sent.
  */
 #include "atload.h"
 
@@ -38,7 +38,8 @@ struct checker {
 static void missing(struct checker *c, const char *what, const char *got)
 {
 	if (c->missing++ < SHOWN)
-		fprintf(stderr, "atload: acknowledged, but not there: %s (got: %.60s)\n", what, got);
+		fprintf(stderr, "atload: acknowledged, but not there: %s (got: %.60s)\n", what,
+			got);
 }
 
 static void finish(struct checker *c, const char *failed)
@@ -63,8 +64,9 @@ static bool is_right(struct checker *c, const char *data)
 	case 'u':
 		atload_value(c->load, c->line + 2, value);
 		return !strcmp(data, value);
-	case 'c': /* the newest one acknowledged, or one that was under way when the connection went */
-		return strtoull(data, NULL, 10) >= strtoull(np_map_get(&c->counters, c->line + 2), NULL, 10);
+	case 'c': /* the newest one acknowledged, or one that was under way when it was cut */
+		return strtoull(data, NULL, 10) >=
+		       strtoull(np_map_get(&c->counters, c->line + 2), NULL, 10);
 	default:
 		return !strcmp(data, "queued") || !strcmp(data, "delivered");
 	}
@@ -108,7 +110,8 @@ static void ask_next(struct checker *c)
 	n = c->line[0] == 'c' ? strrchr(c->line, ' ') : NULL;
 	if (n)
 		*n = '\0';
-	len = snprintf(cmd, sizeof(cmd), "%s%s", c->line[0] == 'n' ? "notify:status:" : "llookup:", c->line + 2);
+	len = snprintf(cmd, sizeof(cmd), "%s%s",
+		       c->line[0] == 'n' ? "notify:status:" : "llookup:", c->line + 2);
 	if (np_at_conn_command(c->conn, cmd, (size_t)len, on_reply, c))
 		finish(c, "cannot ask");
 }
@@ -150,7 +153,7 @@ static void on_down(struct np_at_conn *conn, const struct np_err *err, void *arg
 	finish(c, "connection lost");
 }
 
-static const struct np_at_conn_ops ops = { .up = on_up, .line = on_line, .down = on_down };
+static const struct np_at_conn_ops ops = {.up = on_up, .line = on_line, .down = on_down};
 
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -194,8 +197,12 @@ static int collect(struct checker *c)
 static int start(struct checker *c, struct np_err *err)
 {
 	struct atload *load = c->load;
-	struct np_at_conn_params params = { .loop = load->loop, .tls = load->tls, .dir = load->dir,
-					    .atsign = load->me, .keys = load->keys, .timeout_ms = 10000 };
+	struct np_at_conn_params params = {.loop = load->loop,
+					   .tls = load->tls,
+					   .dir = load->dir,
+					   .atsign = load->me,
+					   .keys = load->keys,
+					   .timeout_ms = 10000};
 	int ret;
 
 	ret = np_file_read(load->journal, JOURNAL_MAX, &c->text, err);
@@ -217,7 +224,7 @@ static int start(struct checker *c, struct np_err *err)
 
 int atload_check(struct atload *load)
 {
-	struct checker c = { .load = load };
+	struct checker c = {.load = load};
 	struct np_err err = NP_ERR_INIT;
 	bool good;
 

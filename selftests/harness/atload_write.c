@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Writers: each has a connection and one command under way. A lost connection is made again; what was under way then
- * is not noted down, since nobody acknowledged it. A worker's changes rotate: new record, counter, notification.
+ * Writers: each has a connection and one command under way. A lost connection is made again; what
+ * was under way then is not noted down, since nobody acknowledged it. A worker's changes rotate:
+ * new record, counter, notification.
  */
 #include "atload.h"
 
@@ -56,12 +57,14 @@ static int build(struct worker *w, char *line, size_t size)
 
 	switch (w->turn % 3) {
 	case 0:
-		snprintf(key, sizeof(key), "r%u_%llu_%.8s.load%s", w->index, w->turn, w->writer->run, load->me);
+		snprintf(key, sizeof(key), "r%u_%llu_%.8s.load%s", w->index, w->turn,
+			 w->writer->run, load->me);
 		atload_value(load, key, value);
 		snprintf(w->pending, sizeof(w->pending), "u %s\n", key);
 		return snprintf(line, size, "update:%s %s", key, value);
 	case 1:
-		snprintf(key, sizeof(key), "count%u_%.8s.load%s", w->index, w->writer->run, load->me);
+		snprintf(key, sizeof(key), "count%u_%.8s.load%s", w->index, w->writer->run,
+			 load->me);
 		snprintf(w->pending, sizeof(w->pending), "c %s %llu\n", key, w->turn);
 		return snprintf(line, size, "update:%s %llu", key, w->turn);
 	default:
@@ -69,7 +72,8 @@ static int build(struct worker *w, char *line, size_t size)
 			return -EIO;
 		snprintf(w->pending, sizeof(w->pending), "n %s\n", id);
 		return snprintf(line, size,
-				"notify:id:%s:update:messageType:key:ttln:3600000:isEncrypted:false:%s:n%u.load%s:%s",
+				"notify:id:%s:update:messageType:key:ttln:3600000:isEncrypted:"
+				"false:%s:n%u.load%s:%s",
 				id, load->peer, w->index, load->me, id);
 	}
 }
@@ -133,14 +137,18 @@ static void on_down(struct np_at_conn *conn, const struct np_err *err, void *arg
 	again(w);
 }
 
-static const struct np_at_conn_ops ops = { .up = on_up, .down = on_down };
+static const struct np_at_conn_ops ops = {.up = on_up, .down = on_down};
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 	struct atload *load = w->writer->load;
-	const struct np_at_conn_params params = { .loop = loop, .tls = load->tls, .dir = load->dir,
-						  .atsign = load->me, .keys = load->keys, .timeout_ms = 5000 };
+	const struct np_at_conn_params params = {.loop = loop,
+						 .tls = load->tls,
+						 .dir = load->dir,
+						 .atsign = load->me,
+						 .keys = load->keys,
+						 .timeout_ms = 5000};
 	struct np_err err = NP_ERR_INIT;
 
 	(void)revents;
@@ -186,15 +194,15 @@ static int start(struct writer *writer)
 
 int atload_write(struct atload *load)
 {
-	struct writer writer = { .load = load, .journal = -1 };
+	struct writer writer = {.load = load, .journal = -1};
 	unsigned int i;
 	int ret;
 
 	ret = start(&writer);
 	if (!ret) {
 		ev_run(load->loop, 0);
-		printf("{\"acknowledged\":%llu,\"refused\":%llu,\"lost\":%llu}\n", writer.acked, writer.refused,
-		       writer.lost);
+		printf("{\"acknowledged\":%llu,\"refused\":%llu,\"lost\":%llu}\n", writer.acked,
+		       writer.refused, writer.lost);
 	}
 	for (i = 0; writer.workers && i < load->conns; i++) {
 		np_at_conn_close(writer.workers[i].conn);
