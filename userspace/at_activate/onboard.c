@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "crypto/aesctr.h"
 #include "crypto/b64.h"
+#include "crypto/rand.h"
 #include "crypto/rsa.h"
 #include "json/json.h"
 
@@ -127,7 +128,7 @@ static int set_sealed(struct np_json *obj, const char *member, const struct np_s
 	return ret;
 }
 
-static int fill_request(const struct np_at_keys *keys, struct np_json *obj)
+static int fill_request(const struct np_at_keys *keys, const char *device, struct np_json *obj)
 {
 	char self_text[NP_B64_LEN(NP_AES_KEY_LEN) + 1];
 	struct np_secret priv = NP_SECRET_INIT;
@@ -137,7 +138,7 @@ static int fill_request(const struct np_at_keys *keys, struct np_json *obj)
 	np_b64_encode(keys->self_key.data, keys->self_key.len, self_text);
 	ret = np_json_set_str(obj, "appName", "firstApp");
 	if (!ret)
-		ret = np_json_set_str(obj, "deviceName", "firstDevice");
+		ret = np_json_set_str(obj, "deviceName", device);
 	if (!ret)
 		ret = np_rsa_private_b64(keys->enc, &priv);
 	if (!ret)
@@ -184,28 +185,36 @@ static int enroll_legacy(struct np_at_keys *keys, struct talk *t)
 	return ret;
 }
 
-static int enroll(struct np_at_keys *keys, struct talk *t)
+static int ask_enrollment(struct np_at_keys *keys, const char *device, struct talk *t)
 {
 	struct np_json *obj = np_json_obj();
 	struct np_buf line = NP_BUF_INIT;
 	int ret;
 
-	ret = obj ? fill_request(keys, obj) : -ENOMEM;
+	ret = obj ? fill_request(keys, device, obj) : -ENOMEM;
 	if (!ret)
 		ret = np_buf_append_str(&line, "enroll:request:");
 	if (!ret)
 		ret = np_json_write(obj, &line);
 	np_json_put(obj);
-	if (ret) {
-		np_fail_errno(&t->err, ret, "cannot enrol");
-	} else {
-		ret = talk_ask(t, np_buf_str(&line), "enrol");
-		if (!ret)
-			ret = take_enrollment_id(keys, t);
-		else if (!strcmp(t->err.remote, "AT0003"))
-			ret = enroll_legacy(keys, t);
-	}
+	ret = ret ? np_fail_errno(&t->err, ret, "cannot enrol") : talk_ask(t, np_buf_str(&line), "enrol");
 	np_buf_fini(&line);
+	return ret ? ret : take_enrollment_id(keys, t);
+}
+
+static int enroll(struct np_at_keys *keys, struct talk *t)
+{
+	char device[64], uuid[NP_UUID_SIZE];
+	int ret;
+
+	ret = ask_enrollment(keys, "firstDevice", t);
+	/* An attempt that was interrupted before its key file was written has left this name behind. */
+	if (ret && strstr(t->err.msg, "Another enrollment") && !np_rand_uuid4(uuid)) {
+		snprintf(device, sizeof(device), "firstDevice-%.8s", uuid);
+		ret = ask_enrollment(keys, device, t);
+	}
+	if (ret && !strcmp(t->err.remote, "AT0003"))
+		ret = enroll_legacy(keys, t);
 	return ret;
 }
 

@@ -51,6 +51,16 @@ int np_sock_listen(const char *ip, uint16_t port, int backlog, struct np_err *er
 	return fd;
 }
 
+void np_sock_tune(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 20);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 120000);
+}
+
 int np_sock_accept(int listen_fd, struct np_addr *peer)
 {
 	struct np_addr dummy;
@@ -62,17 +72,10 @@ int np_sock_accept(int listen_fd, struct np_addr *peer)
 	do {
 		fd = accept4(listen_fd, (struct sockaddr *)&peer->ss, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	} while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-	return fd < 0 ? -errno : fd;
-}
-
-void np_sock_tune(int fd)
-{
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 20);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 120000);
+	if (fd < 0)
+		return -errno;
+	np_sock_tune(fd);
+	return fd;
 }
 
 int np_sock_connect_start(const struct np_addr *addr)

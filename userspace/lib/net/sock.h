@@ -16,7 +16,7 @@ struct np_err;
  * Return: descriptor, or negative errno.
  */
 int np_sock_listen(const char *ip, uint16_t port, int backlog, struct np_err *err);
-/** np_sock_accept() - next connection, non-blocking. Return: descriptor, -EAGAIN, -EMFILE... */
+/** np_sock_accept() - next connection, non-blocking and tuned. Return: descriptor, -EAGAIN, -EMFILE... */
 int np_sock_accept(int listen_fd, struct np_addr *peer);
 /**
  * np_sock_tune() - TCP_NODELAY, keep-alive (60 s idle, 20 s apart, 3 tries) and TCP_USER_TIMEOUT (120 s), so that
