@@ -11,7 +11,7 @@ struct relaytool_conf {
 	bool ancient, json, only443;
 	uint64_t wait_s;
 	const char *line;
-	bool slow;
+	bool slow, leave;
 	uint64_t count;
 };
 

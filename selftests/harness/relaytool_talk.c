@@ -16,6 +16,7 @@
 
 const struct cli_opt relaytool_talk_opts[] = {
 	CLI_STR("line", 'l', "TEXT", struct relaytool_conf, line, "sent first, with a LF", 0),
+	CLI_FLAG("leave", 0, struct relaytool_conf, leave, "end with the socket, not with stdin", 0),
 	CLI_FLAG("slow", 0, struct relaytool_conf, slow, "the line goes one byte at a time", 0),
 	CLI_END};
 
@@ -83,6 +84,8 @@ int relaytool_talk(void *arg, const struct cli_parse *parse)
 			n = pass(fd, 1);
 			if (n < 0)
 				return 1;
+			if (!n && conf->leave)
+				return 0;
 			if (!n)
 				fds[0].fd = -1;
 		}
