@@ -12,6 +12,7 @@
  * struct np_splice_ops - one way of moving bytes between two sockets.
  * @name: as given to --backend
  * @preference: higher is tried first
+ * @is_picky: refuses single pairs, so a back end that takes all has to stand behind it
  * @probe: 0, or why this host cannot
  * @join: start moving. The descriptors stay owned by the pair; @pair->pending is taken over and
  *	delivered first. May fail although @probe succeeded, then the pair is untouched and the core
@@ -22,6 +23,7 @@
 struct np_splice_ops {
 	const char *name;
 	int preference;
+	bool is_picky;
 	int (*probe)(struct np_err *err);
 	int (*join)(struct np_pair *pair, struct np_err *err);
 	int (*stats)(const struct np_pair *pair, struct np_splice_stats *st);
@@ -36,6 +38,7 @@ extern const struct np_splice_ops *const np_splice_backends[];
 extern const struct np_splice_ops np_splice_copy;
 extern const struct np_splice_ops np_splice_pipe;
 extern const struct np_splice_ops np_splice_user;
+extern const struct np_splice_ops np_splice_sockmap;
 
 struct np_splice {
 	struct ev_loop *loop;

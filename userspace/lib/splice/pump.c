@@ -9,6 +9,9 @@
  * towards it is stuck: that is all the back-pressure there is, the queues are the kernel's. Both
  * lanes done: the pair ended in order.
  *
+ * A lane may also wait for bytes that the kernel moves past the pump; nothing tells their arrival, so
+ * it is looked for by the clock, first often, then rarely.
+ *
  * A failed side: what it had sent is still delivered, as a direct connection would have delivered
  * it, then the other side is reset. "Delivered" means that the other side's TCP acknowledged it;
  * the wait for it is bounded.
@@ -29,6 +32,10 @@
 #define CARE_MUTED_S 1.	 /* how late a reset of a side that is not watched may be noticed */
 #define CARE_DRAIN_S .01 /* between two looks at the send queue of the side that is left */
 #define DRAIN_MAX_MS 5000
+/* A lane that waits is tried again after this part of the time it has waited, between the limits. */
+#define WAIT_SHARE 8
+#define WAIT_MIN_S .001
+#define WAIT_MAX_S .25
 
 struct np_pump;
 
@@ -46,6 +53,7 @@ struct np_pump {
 	np_mover move;
 	long long last_activity_ms;
 	long long failed_at_ms;
+	long long waits_since_ms; /* 0: no lane waits */
 	enum np_pair_end first_failure;
 };
 
@@ -57,6 +65,7 @@ static struct np_pool *pool_of(struct np_pump *pump)
 static void lane_drop(struct np_pump *pump, struct np_lane *lane)
 {
 	lane->eof = lane->done = true;
+	lane->waits = false;
 	lane->queue.len = 0;
 	np_pool_take_back(pool_of(pump), &lane->queue);
 	np_pool_pipe_put(pool_of(pump), &lane->pipe);
@@ -97,17 +106,20 @@ static void lane_run(struct np_pump *pump, unsigned int i)
 			     : np_copy_flush(pool_of(pump), lane);
 	if (ret == NP_MOVE_OK && !lane->eof)
 		ret = pump->move(pool_of(pump), lane);
+	if (ret == NP_MOVE_EOF || ret == NP_MOVE_SRC_FAILED)
+		lane->eof = true;
+	if (ret == NP_MOVE_SRC_FAILED)
+		side_fail(pump, i);
+	if (lane->eof && lane->is_clear && !np_lane_is_stuck(lane))
+		ret = lane->is_clear(lane);
+	lane->waits = ret == NP_MOVE_WAIT;
 	if (lane->tx != before)
 		pump->last_activity_ms = np_clock_mono_ms();
 	if (ret == NP_MOVE_DST_FAILED) {
 		side_fail(pump, !i);
 		return;
 	}
-	if (ret == NP_MOVE_SRC_FAILED)
-		side_fail(pump, i);
-	if (ret == NP_MOVE_EOF || ret == NP_MOVE_SRC_FAILED)
-		lane->eof = true;
-	if (lane->eof && !np_lane_is_stuck(lane))
+	if (lane->eof && !np_lane_is_stuck(lane) && !lane->waits)
 		lane_end(pump, i);
 }
 
@@ -129,7 +141,7 @@ static void watch(struct np_pump *pump, unsigned int x)
 	ev_io *io = &pump->side[x].io;
 	int events = 0;
 
-	if (!from->eof && !np_lane_is_stuck(from))
+	if (!from->eof && !from->waits && !np_lane_is_stuck(from))
 		events |= EV_READ;
 	if (np_lane_is_stuck(to))
 		events |= EV_WRITE;
@@ -142,6 +154,23 @@ static void watch(struct np_pump *pump, unsigned int x)
 	ev_io_set(io, io->fd, events);
 	if (events)
 		ev_io_start(loop, io);
+}
+
+static void wait_a_while(struct np_pump *pump)
+{
+	long long now = np_clock_mono_ms();
+	double seconds;
+
+	if (!pump->lane[0].waits && !pump->lane[1].waits) {
+		pump->waits_since_ms = 0;
+		return;
+	}
+	if (!pump->waits_since_ms)
+		pump->waits_since_ms = now;
+	seconds = (double)(now - pump->waits_since_ms) / 1e3 / WAIT_SHARE;
+	if (seconds < WAIT_MIN_S)
+		seconds = WAIT_MIN_S;
+	care_in(pump, seconds < WAIT_MAX_S ? seconds : WAIT_MAX_S);
 }
 
 static bool all_acknowledged(int fd)
@@ -174,6 +203,7 @@ static void settle(struct np_pump *pump)
 		np_pair_finish(pump->pair, NP_END_EOF);
 		return;
 	}
+	wait_a_while(pump);
 	watch(pump, 0);
 	watch(pump, 1);
 }
@@ -209,6 +239,10 @@ static void on_care(struct ev_loop *loop, ev_timer *w, int revents)
 			if (fds[x].revents & (POLLERR | POLLNVAL))
 				side_fail(pump, x);
 		}
+	}
+	for (x = 0; x < 2; x++) {
+		if (pump->lane[x].waits)
+			lane_run(pump, x);
 	}
 	settle(pump);
 }
@@ -249,6 +283,13 @@ int np_pump_stats(const struct np_pair *pair, struct np_splice_stats *st)
 	st->bytes[1] = pump->lane[1].tx;
 	st->last_activity_ms = pump->last_activity_ms;
 	return 0;
+}
+
+struct np_lane *np_pump_lane(const struct np_pair *pair, unsigned int i)
+{
+	struct np_pump *pump = pair->priv;
+
+	return &pump->lane[i];
 }
 
 void np_pump_leave(struct np_pair *pair)

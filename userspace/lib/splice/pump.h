@@ -19,5 +19,7 @@ typedef enum np_move (*np_mover)(struct np_pool *pool, struct np_lane *lane);
 int np_pump_join(struct np_pair *pair, np_mover mover, struct np_err *err);
 int np_pump_stats(const struct np_pair *pair, struct np_splice_stats *st);
 void np_pump_leave(struct np_pair *pair);
+/** np_pump_lane() - the lane from side @i, for a back end that gives it a context; the pump's. */
+struct np_lane *np_pump_lane(const struct np_pair *pair, unsigned int i);
 
 #endif

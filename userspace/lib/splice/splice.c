@@ -60,30 +60,51 @@ void np_splice_probe_each(void (*fn)(const char *name, const struct np_err *err,
 	}
 }
 
-static int choose(struct np_splice *splice, const char *backend, struct np_err *err)
+static void add_usable(struct np_splice *splice, const struct np_splice_ops *ops)
+{
+	size_t nr = 0;
+
+	while (splice->usable[nr])
+		nr++;
+	splice->usable[nr] = ops;
+}
+
+/*
+ * By preference until one that takes every pair: what is below it needs no probe, which can be
+ * costly. With a @name, that one comes first, and the list ends with it unless it is picky.
+ */
+static int choose(struct np_splice *splice, const char *name, struct np_err *err)
 {
 	const struct np_splice_ops *sorted[NP_SPLICE_BACKENDS_MAX + 1];
-	bool any = !strcmp(backend, "auto"), known = any;
+	bool any = !strcmp(name, "auto"), enough = false;
+	const struct np_splice_ops *named = NULL;
 	struct np_err why = NP_ERR_INIT;
-	size_t i, nr = 0;
+	size_t i;
 
 	sort_backends(sorted);
-	for (i = 0; sorted[i]; i++) {
-		if (!any && strcmp(backend, sorted[i]->name))
+	for (i = 0; sorted[i] && !any && !named; i++)
+		named = strcmp(name, sorted[i]->name) ? NULL : sorted[i];
+	if (!any && !named)
+		return np_fail(err, -EINVAL, "splice back end '%s': does not exist", name);
+	if (named && named->probe(&why))
+		return np_fail(err, -EOPNOTSUPP, "splice back end '%s': not usable here: %s", name,
+			       np_err_text(&why));
+	if (named)
+		add_usable(splice, named);
+	enough = named && !named->is_picky;
+	for (i = 0; sorted[i] && !enough; i++) {
+		if (named && sorted[i]->is_picky)
 			continue;
-		known = true;
-		if (!sorted[i]->probe(&why))
-			splice->usable[nr++] = sorted[i];
-		else if (any)
+		if (sorted[i]->probe(&why)) {
 			np_debug("splice back end %s: not usable: %s", sorted[i]->name,
 				 np_err_text(&why));
+			continue;
+		}
+		add_usable(splice, sorted[i]);
+		enough = !sorted[i]->is_picky;
 	}
-	if (!known)
-		return np_fail(err, -EINVAL, "splice back end '%s': does not exist", backend);
-	if (!nr)
-		return np_fail(err, -EOPNOTSUPP, "splice back end '%s': not usable here: %s",
-			       backend, np_err_text(&why));
-	return 0;
+	return enough ? 0 : np_fail(err, -EOPNOTSUPP, "no splice back end takes every pair: %s",
+				    np_err_text(&why));
 }
 
 int np_splice_new(struct ev_loop *loop, const char *backend, struct np_splice **out,
