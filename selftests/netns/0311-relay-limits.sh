@@ -32,13 +32,15 @@ check 'a missing key file is named' no_key
 
 # --- sessions
 
-ask() { # ask FLAG...
-	ANSWER=$(in_ns client relaytool ask -a @alice -r @relay -t @device "${COMMON[@]}" "$@" 2>>"$NP_TMP/ask.log")
+ask() { # the answer in $ANSWER
+	ANSWER=$(in_ns client relaytool ask -a @alice -r @relay -t @device "${COMMON[@]}" 2>>"$NP_TMP/ask.log")
 }
 answer() { jq -r "$1" <<<"$ANSWER"; }
 # An endless pair of peers in the open session; lines written to $1-in come out of $1-out.
 long_lived() { # long_lived NAME
 	local a b line_a line_b fd
+	mkfifo "$NP_TMP/$1-in-b"
+	exec {fd}<>"$NP_TMP/$1-in-b" # held open, so that side b goes on
 	a=$(answer .portA) b=$(answer .portB) line_a=$(answer .lineA) line_b=$(answer .lineB)
 	mkfifo "$NP_TMP/$1-in"
 	exec {fd}<>"$NP_TMP/$1-in"
@@ -56,8 +58,6 @@ carries() { # carries NAME TEXT: the old session still carries bytes
 
 relay_up relay "$RELAY_IP" --max-sessions-per-client 3
 ask || fail 'the first session'
-mkfifo "$NP_TMP/old-in-b"
-exec {oldb}<>"$NP_TMP/old-in-b"
 long_lived old
 check 'a session carries bytes' carries old one
 for i in 2 3; do ask || fail "session $i"; done
@@ -72,8 +72,6 @@ stop srvd || true
 start_daemon srvd -n relay prlimit --nofile=120 srvd -a @relay -i "$RELAY_IP" -m @alice "${COMMON[@]}"
 check 'the low limit is reported' log_has srvd 'descriptor limit is low limit=120'
 ask || fail 'the first session under the descriptor limit'
-mkfifo "$NP_TMP/second-in-b"
-exec {secondb}<>"$NP_TMP/second-in-b"
 long_lived second
 check 'a session carries bytes under the descriptor limit' carries second one
 rc=0 nr=1
