@@ -193,7 +193,7 @@ int np_regex_new(const char *text, struct np_regex **out, struct np_err *err)
 	if (strlen(text) > NP_REGEX_MAX)
 		return np_fail(err, -EINVAL, "regular expression is longer than %d bytes",
 			       NP_REGEX_MAX);
-	while (*t.p && !ret)
+	while (!ret && *t.p)
 		ret = node(&t);
 	if (!ret)
 		regex = calloc(1, sizeof(*regex));
