@@ -61,6 +61,7 @@ static void on_session_done(struct session_result *result, const struct np_err *
 	}
 	app->result = *result;
 	memset(result, 0, sizeof(*result));
+	result->relay_fd = -1;
 	ev_timer_init(&app->reap, on_reap, 0., 0.);
 	app->reap.data = app;
 	ev_timer_start(app->loop, &app->reap);
@@ -120,7 +121,7 @@ static int work(struct app *app)
 
 int main(int argc, char **argv)
 {
-	struct app app = { .conf = sshnp_defaults, .exit_code = 1 };
+	struct app app = { .conf = sshnp_defaults, .exit_code = 1, .result.relay_fd = -1 };
 	struct np_err err = NP_ERR_INIT;
 	struct cli_parse parse;
 	int status;

@@ -240,6 +240,7 @@ static int open_bridge(struct run *run, struct np_err *err)
 		.local_host = "127.0.0.1", .local_port = run->conf->encrypt ? run->conf->local_port : 0,
 		.fd_in = -1, .fd_out = -1,
 		.auth_line = run->result->auth_line.len ? np_buf_str(&run->result->auth_line) : NULL,
+		.relay_fd = run->result->relay_fd >= 0 ? &run->result->relay_fd : NULL,
 		.keys = &run->result->keys, .timeout_ms = LOCAL_WAIT_MS,
 		.on_ready = on_bridge_ready, .on_end = on_bridge_end, .arg = run,
 	};

@@ -15,9 +15,11 @@
 #include "at/monitor.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "crypto/rsa.h"
 #include "crypto/rsagen.h"
+#include "early.h"
 #include "session_priv.h"
 
 #include <errno.h>
@@ -33,6 +35,7 @@ void session_result_fini(struct session_result *result)
 	np_session_keys_fini(&result->keys);
 	np_buf_fini(&result->auth_line);
 	np_secret_fini(&result->ephemeral_key);
+	np_fd_close(&result->relay_fd);
 }
 
 void session_finish(struct session *s, const struct np_err *err)
@@ -204,6 +207,7 @@ int session_start(struct ev_loop *loop, const struct sshnp_conf *conf,
 	s->on_done = on_done;
 	s->arg = arg;
 	s->link.loop = loop;
+	s->result.relay_fd = -1;
 	ret = np_rand_uuid4(s->result.sid);
 	init_names(s);
 	if (!ret)
@@ -236,6 +240,7 @@ void session_free(struct session *s)
 	ev_timer_stop(s->link.loop, &s->ping_timer);
 	ev_timer_stop(s->link.loop, &s->phase_timer);
 	np_rsagen_cancel(s->rsagen);
+	early_free(s->early);
 	np_monitor_close(s->monitor);
 	link_close(&s->link);
 	np_rsa_free(s->ephemeral);

@@ -16,6 +16,7 @@ struct sshnp_conf;
  * struct session_result - what the data plane needs.
  * @auth_line: our relay authentication line without LF, empty when the relay wants none
  * @ephemeral_key: PEM text for the tunnel session of --no-et; may be empty
+ * @relay_fd: connected to the relay's port A and authenticated, or -1: then the bridge connects
  * @remote_user: "" when not known (and not needed)
  */
 struct session_result {
@@ -25,6 +26,7 @@ struct session_result {
 	struct np_buf auth_line;
 	struct np_secret ephemeral_key;
 	char remote_user[64];
+	int relay_fd;
 };
 void session_result_fini(struct session_result *result);
 

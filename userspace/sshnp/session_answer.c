@@ -6,6 +6,7 @@
 #include "at/monitor.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "early.h"
 #include "json/json.h"
 #include "noports/envelope.h"
 #include "progress.h"
@@ -48,6 +49,10 @@ static void on_relay_answer(struct session *s, const struct np_at_notification *
 		return;
 	}
 	s->have_relay = true;
+	/* A detached bridge (-x) makes its own connection, and an idle one would only wait for the relay's limit. */
+	if (!s->conf->print_command)
+		s->early = early_start(s->link.loop, s->result.relay.address, s->result.relay.port_a,
+				       s->conf->auth_client ? np_buf_str(&s->result.auth_line) : NULL);
 	if (!s->have_ping)
 		progress("Waiting for daemon feature check response");
 	session_advance(s);
@@ -112,6 +117,12 @@ static int open_answer(struct session *s, const struct np_at_notification *n, st
 	return ret;
 }
 
+static void succeed(struct session *s)
+{
+	s->result.relay_fd = early_take(s->early);
+	session_finish(s, NULL);
+}
+
 static void on_answer(struct session *s, const struct np_at_notification *n)
 {
 	struct np_err err = NP_ERR_INIT;
@@ -126,7 +137,7 @@ static void on_answer(struct session *s, const struct np_at_notification *n)
 		session_fail(s, -EBADMSG, "device %s%s: answer refused: %s", s->conf->device, s->conf->to,
 		     np_err_text(&err));
 	else
-		session_finish(s, NULL);
+		succeed(s);
 }
 
 void session_on_note(const struct np_at_notification *n, void *arg)

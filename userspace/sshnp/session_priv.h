@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+struct early;
 struct np_at_notification;
 struct np_monitor;
 struct np_rsa;
@@ -23,6 +24,7 @@ struct session {
 	struct link link;
 	struct np_monitor *monitor;
 	struct np_rsagen *rsagen;
+	struct early *early;
 	struct np_rsa *ephemeral;
 	const struct np_rsa *device_pk;
 	struct ev_timer relay_timer, ping_timer, phase_timer;

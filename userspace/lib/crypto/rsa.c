@@ -33,6 +33,31 @@ int np_rsa_generate(struct np_rsa **out, struct np_err *err)
 	return 0;
 }
 
+static int go_on(EVP_PKEY_CTX *ctx)
+{
+	return !atomic_load((const atomic_bool *)EVP_PKEY_CTX_get_app_data(ctx));
+}
+
+int np_rsa_generate_unless(const atomic_bool *stop, struct np_rsa **out)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+	EVP_PKEY *key = NULL;
+	int ok;
+
+	ok = ctx && EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) == 1;
+	if (ok) {
+		EVP_PKEY_CTX_set_app_data(ctx, (void *)(uintptr_t)stop);
+		EVP_PKEY_CTX_set_cb(ctx, go_on);
+		ok = EVP_PKEY_keygen(ctx, &key) == 1;
+	}
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	if (!ok)
+		return atomic_load(stop) ? -ECANCELED : -EIO;
+	*out = (struct np_rsa *)key;
+	return 0;
+}
+
 void np_rsa_free(struct np_rsa *key)
 {
 	EVP_PKEY_free(raw(key));

@@ -194,6 +194,10 @@ static void dial_relay(struct np_bridge *b)
 	int ret;
 
 	b->state = DIALLING;
+	if (b->relay >= 0) {
+		join_when_complete(b);
+		return;
+	}
 	ret = np_dial_start(b->loop, b->relay_host, b->relay_port, CONNECT_MS, on_relay, b, &b->dial_relay);
 	if (ret) {
 		np_fail_errno(&err, ret, "relay %s:%u: cannot dial", b->relay_host, b->relay_port);
@@ -324,7 +328,7 @@ static int copy_params(struct np_bridge *b, const struct np_bridge_params *param
 	if (!params->relay_host || np_str_copy(b->relay_host, sizeof(b->relay_host), params->relay_host) ||
 	    !*b->relay_host || !b->relay_port)
 		return np_fail(err, -EINVAL, "relay: a host name and a port are needed");
-	if (!line)
+	if (!line || b->relay >= 0)
 		return 0;
 	if (strchr(line, '\n') || strlen(line) > AUTH_LINE_MAX)
 		return np_fail(err, -EINVAL, "relay authentication: is not one line of at most %d bytes",
@@ -347,7 +351,9 @@ int np_bridge_open(const struct np_bridge_params *params, struct np_bridge **out
 	b->local = params->local;
 	b->local_in = with_fds ? params->fd_in : -1;
 	b->local_out = with_fds ? params->fd_out : -1;
-	b->relay = -1;
+	b->relay = params->relay_fd ? *params->relay_fd : -1;
+	if (params->relay_fd)
+		*params->relay_fd = -1;
 	b->on_ready = params->on_ready;
 	b->on_end = params->on_end;
 	b->arg = params->arg;

@@ -25,6 +25,7 @@ enum np_bridge_local {
 /**
  * struct np_bridge_params - text is borrowed until np_bridge_open() returns, keys are copied.
  * @auth_line: relay authentication line without LF (payload mode), or NULL for none
+ * @relay_fd: NULL, or a socket that is already connected to the relay and has said its auth line; taken (set to -1)
  * @keys: empty (no key_c2d) for an unencrypted session
  * @timeout_ms: NP_LOCAL_LISTEN: how long to wait for the local program
  * @on_ready: the daemon side is connected both ways and authenticated, or the client side listens (@local_port
@@ -41,6 +42,7 @@ struct np_bridge_params {
 	uint16_t local_port;
 	int fd_in, fd_out;
 	const char *auth_line;
+	int *relay_fd;
 	const struct np_session_keys *keys;
 	unsigned int timeout_ms;
 	void (*on_ready)(struct np_bridge *bridge, uint16_t local_port, void *arg);
