@@ -21,8 +21,8 @@ CFLAGS ?= -O2
 ALL_CFLAGS = $(BASE_CFLAGS) $(CFLAGS) $(HARDEN_CFLAGS) $(PKG_CFLAGS)
 SAN_CFLAGS = $(BASE_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer -Iselftests $(PKG_CFLAGS)
-# libev ships no pkg-config file.
-LIB_BASE := -lev -lpthread
+# libev ships no pkg-config file. Programs that never touch BPF are not linked to libbpf (--as-needed).
+LIB_BASE := -lbpf -lev -lpthread
 LIB_JSON := -ljansson
 LIB_SSL := -lssl -lcrypto
 LIB_SQLITE := -lsqlite3
@@ -32,6 +32,7 @@ all: programs harness
 .PHONY: all programs harness test demo bench install clean help check-layers check fuzz
 
 # Every folder adds to LIB_SRCS, PROGRAMS, HARNESS and TESTS.
+include bpf/rules.mk
 include userspace/rules.mk
 include selftests/rules.mk
 include tools/rules.mk

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "splice/express_impl.h"
 #include "splice/ops.h"
 
 const struct np_splice_ops *const np_splice_backends[] = {
+	&np_splice_express,
 	&np_splice_user,
 	&np_splice_pipe,
 	&np_splice_copy,
 	NULL,
 };
 
-const char *const np_splice_names[] = {"auto", "user", "pipe", "copy", NULL};
+const char *const np_splice_names[] = {"auto", "express", "user", "pipe", "copy", NULL};

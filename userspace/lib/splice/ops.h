@@ -16,7 +16,8 @@
  * @probe: 0, or why this host cannot
  * @join: start moving. The descriptors stay owned by the pair; @pair->pending is taken over and
  *	delivered first. May fail although @probe succeeded, then the pair is untouched and the core
- *	tries the next back end. Must not end the pair from inside.
+ *	tries the next back end. Must not end the pair from inside. NULL: pairs are promoted to it
+ *	while they live, see splice/express.h.
  * @stats: fills bytes and last_activity_ms
  * @leave: stop touching the descriptors, free @pair->priv; idempotent, never fails
  */
@@ -29,6 +30,9 @@ struct np_splice_ops {
 	int (*stats)(const struct np_pair *pair, struct np_splice_stats *st);
 	void (*leave)(struct np_pair *pair);
 };
+
+struct np_express;
+struct np_xpair;
 
 #define NP_SPLICE_BACKENDS_MAX 8
 
@@ -46,6 +50,7 @@ struct np_splice {
 	bool complained[NP_SPLICE_BACKENDS_MAX]; /* its failing join was logged */
 	struct np_pool pool;
 	size_t nr_pairs;
+	struct np_express *express; /* NULL: not wanted or not possible */
 };
 
 struct np_pair {
@@ -53,6 +58,7 @@ struct np_pair {
 	struct np_splice *splice;
 	const struct np_splice_ops *ops;
 	void *priv; /* of the back end */
+	struct np_xpair *xp; /* of express, once the pair was offered to it */
 	int fd[2];
 	struct np_buf pending[2];
 	unsigned int idle_limit_ms;

@@ -285,6 +285,20 @@ int np_pump_stats(const struct np_pair *pair, struct np_splice_stats *st)
 	return 0;
 }
 
+bool np_pump_is_open(const struct np_pair *pair)
+{
+	const struct np_pump *pump = pair->priv;
+
+	return !pump->side[0].failed && !pump->side[1].failed && !pump->lane[0].eof && !pump->lane[1].eof;
+}
+
+bool np_pump_is_stuck(const struct np_pair *pair)
+{
+	const struct np_pump *pump = pair->priv;
+
+	return np_lane_is_stuck(&pump->lane[0]) || np_lane_is_stuck(&pump->lane[1]);
+}
+
 struct np_lane *np_pump_lane(const struct np_pair *pair, unsigned int i)
 {
 	struct np_pump *pump = pair->priv;

@@ -22,4 +22,9 @@ void np_pump_leave(struct np_pair *pair);
 /** np_pump_lane() - the lane from side @i, for a back end that gives it a context; the pump's. */
 struct np_lane *np_pump_lane(const struct np_pair *pair, unsigned int i);
 
+/** np_pump_is_open() - neither side has ended or failed. */
+bool np_pump_is_open(const struct np_pair *pair);
+/** np_pump_is_stuck() - bytes were read that could not be sent yet. */
+bool np_pump_is_stuck(const struct np_pair *pair);
+
 #endif

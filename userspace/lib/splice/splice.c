@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "splice/express.h"
 #include "splice/ops.h"
 
 #include <errno.h>
@@ -93,7 +94,7 @@ static int choose(struct np_splice *splice, const char *name, struct np_err *err
 		add_usable(splice, named);
 	enough = named && !named->is_picky;
 	for (i = 0; sorted[i] && !enough; i++) {
-		if (named && sorted[i]->is_picky)
+		if (!sorted[i]->join || (named && sorted[i]->is_picky))
 			continue;
 		if (sorted[i]->probe(&why)) {
 			np_debug("splice back end %s: not usable: %s", sorted[i]->name,
@@ -107,6 +108,20 @@ static int choose(struct np_splice *splice, const char *name, struct np_err *err
 				    np_err_text(&why));
 }
 
+/* Every pair starts in user space; express is offered to those of "auto" (if it can be) and "express" (it must). */
+static int choose_express(struct np_splice *splice, bool must, struct np_err *err)
+{
+	struct np_err why = NP_ERR_INIT;
+	int ret = np_express_new(splice, &splice->express, &why);
+
+	if (!ret)
+		return 0;
+	if (must)
+		return np_fail(err, ret, "splice back end 'express': not usable here: %s", np_err_text(&why));
+	np_info("express: not usable, pairs stay in user space: %s", np_err_text(&why));
+	return 0;
+}
+
 int np_splice_new(struct ev_loop *loop, const char *backend, struct np_splice **out,
 		  struct np_err *err)
 {
@@ -116,7 +131,9 @@ int np_splice_new(struct ev_loop *loop, const char *backend, struct np_splice **
 	if (!splice)
 		return np_fail(err, -ENOMEM, "splice engine: no memory");
 	splice->loop = loop;
-	ret = choose(splice, backend, err);
+	ret = choose(splice, strcmp(backend, "express") ? backend : "user", err);
+	if (!ret && (!strcmp(backend, "auto") || !strcmp(backend, "express")))
+		ret = choose_express(splice, *backend == 'e', err);
 	if (ret) {
 		free(splice);
 		return ret;
@@ -133,6 +150,7 @@ void np_splice_free(struct np_splice *splice)
 		return;
 	if (splice->nr_pairs)
 		np_error("splice engine: freed with pairs alive count=%zu", splice->nr_pairs);
+	np_express_free(splice->express);
 	np_pool_fini(&splice->pool);
 	free(splice);
 }
@@ -150,6 +168,7 @@ static void pair_free(struct np_pair *pair)
 static void pair_detach(struct np_pair *pair)
 {
 	ev_timer_stop(pair->splice->loop, &pair->idle);
+	np_express_forget(pair);
 	pair->ops->leave(pair);
 	pair->splice->nr_pairs--;
 }
@@ -263,6 +282,8 @@ int np_pair_join(struct np_splice *splice, const struct np_pair_params *params,
 	splice->nr_pairs++;
 	if (pair->idle_limit_ms)
 		ev_timer_start(splice->loop, &pair->idle);
+	if (splice->express && pair->ops == &np_splice_user)
+		np_express_offer(splice->express, pair);
 	*out = pair;
 	return 0;
 }
