@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/*
+ * Verdict on what arrives at a socket of a pair: on to the peer's socket, or up to user space. There is no parser:
+ * the kernel's parser path counts wrongly when the two are mixed. See npbpf/sockmap.h for the counters.
+ */
+#include "npbpf/sockmap.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Of the kernel's struct only what is read here; libbpf finds the place. */
+struct tcp_sock {
+	__u32 write_seq;
+} __attribute__((preserve_access_index));
+
+/* User space lowers max_entries of all three to the descriptors it may have, see NPSM_MAX_SLOTS. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, NPSM_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} socks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NPSM_MAX_SLOTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct npsm_ref);
+} refs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NPSM_MAX_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct npsm_slot);
+} slots SEC(".maps");
+
+/* One entry: common to all pairs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct npsm_shared);
+} shared SEC(".maps");
+
+/* Redirected bytes that the peer's TCP has not taken yet; negative when it cannot be told. */
+static __always_inline __s64 owed(struct npsm_slot *slot, __u32 peer)
+{
+	struct bpf_sock *sk = bpf_map_lookup_elem(&socks, &peer);
+	struct tcp_sock *tcp;
+	__u32 seq, back;
+
+	if (!sk)
+		return -1;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp) {
+		bpf_sk_release(sk);
+		return -1;
+	}
+	seq = tcp->write_seq;
+	bpf_sk_release(sk);
+	/* Nothing is on its way at the first redirection, so what user space sent is all there is. */
+	if (!slot->has_base) {
+		slot->base = seq - (__u32)slot->consumed;
+		slot->has_base = 1;
+	}
+	back = (__u32)slot->redir + (__u32)slot->consumed - (seq - slot->base);
+	return back < 0x80000000 ? back : 0;
+}
+
+/* Redirected bytes leave the sender's window at once and are nobody's memory until the peer takes them. */
+static __always_inline int has_room(struct npsm_slot *slot, __u32 peer, __u32 len)
+{
+	__s64 back = owed(slot, peer), cost;
+	struct npsm_shared *all;
+	__u32 zero = 0;
+
+	all = bpf_map_lookup_elem(&shared, &zero);
+	if (back < 0 || !all)
+		return 0;
+	if (!back)
+		slot->nr_out = 0;
+	cost = back + slot->nr_out * NPSM_PACKET_COST;
+	if (cost > all->limit || all->charged > all->budget) {
+		slot->nr_guarded++;
+		return 0;
+	}
+	slot->nr_out++;
+	cost += len + NPSM_PACKET_COST;
+	if (cost < NPSM_FREE_COST)
+		cost = 0;
+	cost -= slot->charged;
+	if (cost) {
+		__sync_fetch_and_add(&slot->charged, cost);
+		__sync_fetch_and_add(&all->charged, cost);
+	}
+	return 1;
+}
+
+SEC("sk_skb")
+int np_sockmap(struct __sk_buff *skb)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct npsm_ref *ref = bpf_map_lookup_elem(&refs, &cookie);
+	__u32 at, peer, len = skb->len;
+	struct npsm_slot *slot;
+
+	/* A bare FIN. Redirected, it would stop the peer's transmission with EPIPE; the socket's state tells it. */
+	if (!len)
+		return SK_DROP;
+	if (!ref)
+		return SK_PASS;
+	at = ref->slot;
+	peer = at ^ 1;
+	slot = bpf_map_lookup_elem(&slots, &at);
+	if (!slot || slot->generation != ref->generation)
+		return SK_PASS;
+	slot->last_ns = bpf_ktime_get_ns();
+	if (!slot->active || slot->pass != slot->consumed || !has_room(slot, peer, len)) {
+		slot->pass += len;
+		return SK_PASS;
+	}
+	slot->redir += len;
+	return bpf_sk_redirect_map(skb, &socks, peer, 0);
+}
