@@ -110,8 +110,8 @@ static int check_path(const struct activate_conf *conf, struct np_err *err)
 	dir = dirname(copy);
 	ret = np_dir_make(dir, 0700, err);
 	if (!ret && access(dir, W_OK) < 0)
-		ret = np_fail_errno(err, errno, "%s: cannot write the key file there", dir);
-	return ret;
+		ret = np_fail_errno(err, errno, "%s: cannot be written", dir);
+	return ret ? np_err_prefix(err, "key file %s", conf->path) : 0;
 }
 
 /* --- the enrolment ------------------------------------------------------------------------------------------- */
