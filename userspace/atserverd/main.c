@@ -2,6 +2,7 @@
 /* atserverd: the atServers of a realm, and with --directory its atDirectory, in one process. */
 #include "conf.h"
 
+#include "at/conn.h"
 #include "at/directory.h"
 #include "atserver/dirserve.h"
 #include "atserver/server.h"
@@ -80,6 +81,9 @@ static int open_tls(struct app *app, struct np_err *err)
 	int ret;
 
 	ret = np_tls_server_ctx(conf->cert_path, conf->key_path, ca, &app->server_tls, err);
+	/* Sessions split at LF and answer in order, which is what the protocol promises. */
+	if (!ret)
+		ret = np_tls_ctx_set_alpn(app->server_tls, NP_AT_ALPN_PIPELINE);
 	if (!ret)
 		ret = np_tls_client_ctx(ca, conf->cert_path, conf->key_path, &app->client_tls, err);
 	if (ret || !conf->root_domain)

@@ -142,6 +142,8 @@ static int open_control(struct srvd *srvd, struct np_err *err)
 	if (!ret)
 		ret = np_tls_client_ctx(srvd->conf->root_ca, NULL, NULL, &srvd->tls, err);
 	if (!ret)
+		ret = np_tls_ctx_set_alpn(srvd->tls, NP_AT_ALPN_PIPELINE);
+	if (!ret)
 		ret = np_directory_new(srvd->loop, srvd->tls, srvd->conf->root_domain, &srvd->dir,
 				       err);
 	if (ret)

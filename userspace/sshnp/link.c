@@ -34,6 +34,8 @@ int link_open(struct link *link, struct ev_loop *loop, const struct sshnp_conf *
 	if (!ret)
 		ret = np_tls_client_ctx(conf->root_ca, NULL, NULL, &link->tls, err);
 	if (!ret)
+		ret = np_tls_ctx_set_alpn(link->tls, NP_AT_ALPN_PIPELINE);
+	if (!ret)
 		ret = np_directory_new(loop, link->tls, conf->root_domain, &link->dir, err);
 	if (ret)
 		return ret;

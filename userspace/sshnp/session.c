@@ -179,7 +179,7 @@ static int open_monitor(struct session *s, struct np_err *err)
 
 	snprintf(regex, sizeof(regex), "(%s|heartbeat)\\.%s\\.sshnp@|%s\\.sshrvd@", s->result.sid, s->conf->device,
 		 s->result.sid);
-	return np_monitor_open(s->link.client, regex, 10000, &monitor_ops, s, &s->monitor, err);
+	return np_monitor_open_replay(s->link.client, regex, 10000, &monitor_ops, s, &s->monitor, err);
 }
 
 static void init_names(struct session *s)

@@ -226,6 +226,8 @@ static int connect_all(struct daemon *d, struct np_err *err)
 	int ret;
 
 	ret = np_tls_client_ctx(d->conf->root_ca, NULL, NULL, &d->tls, err);
+	if (!ret)
+		ret = np_tls_ctx_set_alpn(d->tls, NP_AT_ALPN_PIPELINE);
 	if (ret)
 		return ret;
 	ret = np_directory_new(d->loop, d->tls, d->conf->root_domain, &d->dir, err);

@@ -60,20 +60,22 @@ static void on_reply(const struct np_err *err, const char *data, size_t len, voi
 
 static void send_next(struct np_at_client *client)
 {
-	struct at_command *cmd = client->first;
-	int ret;
+	unsigned int room = client->conn ? np_at_conn_may_send(client->conn) : 0;
+	struct at_command *cmd;
 
-	if (!cmd || cmd->in_flight || !client->conn || !np_at_conn_is_up(client->conn))
-		return;
-	ret = np_at_conn_command(client->conn, cmd->line, cmd->len, on_reply, client);
-	if (ret)
-		return; /* no memory; the next event or the deadline comes by */
-	cmd->in_flight = true;
-	cmd->tries++;
-	if (client->params.noop_interval_ms)
-		ev_timer_again(client->params.loop, &client->noop);
+	for (cmd = client->first; cmd && room; cmd = cmd->next, room--) {
+		if (cmd->in_flight)
+			continue;
+		if (np_at_conn_command(client->conn, cmd->line, cmd->len, on_reply, client))
+			return; /* no memory; the next event or the deadline comes by */
+		cmd->in_flight = true;
+		cmd->tries++;
+		if (client->params.noop_interval_ms)
+			ev_timer_again(client->params.loop, &client->noop);
+	}
 }
 
+/* Answers come in order, so this one is for the first command under way. */
 static void on_reply(const struct np_err *err, const char *data, size_t len, void *arg)
 {
 	struct np_at_client *client = arg;
@@ -81,6 +83,8 @@ static void on_reply(const struct np_err *err, const char *data, size_t len, voi
 	np_at_reply_cb cb;
 	void *cb_arg;
 
+	while (!cmd->in_flight)
+		cmd = cmd->next;
 	cmd->in_flight = false;
 	if (err->code && !np_at_conn_is_up(client->conn) && cmd->cb && cmd->tries < MAX_TRIES)
 		return;
@@ -185,6 +189,12 @@ static bool fail_all(struct np_at_client *client, const struct np_err *err)
 	return true;
 }
 
+static void on_early(struct np_at_conn *conn, void *arg)
+{
+	(void)conn;
+	send_next(arg);
+}
+
 static void on_up(struct np_at_conn *conn, void *arg)
 {
 	struct np_at_client *client = arg;
@@ -241,7 +251,7 @@ static void on_down(struct np_at_conn *conn, const struct np_err *err, void *arg
 	lost(arg, err);
 }
 
-static const struct np_at_conn_ops conn_ops = { .up = on_up, .line = on_line, .down = on_down };
+static const struct np_at_conn_ops conn_ops = { .up = on_up, .line = on_line, .down = on_down, .early = on_early };
 
 static void connect_now(struct np_at_client *client)
 {

@@ -5,7 +5,8 @@
  *	any of them -> DOWN (reported once)
  *
  * "from:" leaves together with the end of the TLS handshake: the server's prompt is not awaited, it is skipped when
- * it comes. Then one command at a time is under way, because servers may take two in one read for one (3.2).
+ * it comes. Then one command at a time is under way, because servers may take two in one read for one (3.2); or,
+ * with a server that agreed to pipelining, NP_AT_PIPELINE_MAX of them, beginning in LOGIN.
  */
 #include "at/conn.h"
 
@@ -169,22 +170,44 @@ static void start_timer(struct np_at_conn *conn)
 
 /* --- commands ------------------------------------------------------------------------------------------------ */
 
-/* Return: 0, or negative errno; the connection is not touched then. */
+static bool pipelines(const struct np_at_conn *conn)
+{
+	return conn->tls && np_tls_has_alpn(conn->tls);
+}
+
+unsigned int np_at_conn_may_send(const struct np_at_conn *conn)
+{
+	bool many = (conn->state == UP || conn->state == LOGIN) && pipelines(conn);
+
+	return many ? NP_AT_PIPELINE_MAX : conn->state == UP;
+}
+
+/* Commands without an answer leave the queue as soon as they are sent. Return: 0, or negative errno. */
 static int send_next(struct np_at_conn *conn)
 {
-	while (conn->state == UP && conn->first && !conn->first->is_sent) {
-		struct command *cmd = conn->first;
-		int ret = np_tls_write(conn->tls, cmd->line, cmd->len);
+	struct command **at = &conn->first, *prev = NULL;
+	unsigned int room = np_at_conn_may_send(conn);
+
+	while (*at && room) {
+		struct command *cmd = *at;
+		int ret = cmd->is_sent ? 0 : np_tls_write(conn->tls, cmd->line, cmd->len);
 
 		if (ret)
 			return ret;
-		cmd->is_sent = true;
-		if (cmd->has_answer) {
-			start_timer(conn);
-			return 0;
+		if (!cmd->has_answer) {
+			*at = cmd->next;
+			if (conn->last == cmd)
+				conn->last = prev;
+			free(cmd);
+			continue;
 		}
-		free(take_command(conn));
+		cmd->is_sent = true;
+		room--;
+		prev = cmd;
+		at = &cmd->next;
 	}
+	if (conn->first && conn->first->is_sent && conn->state == UP && !ev_is_active(&conn->timer))
+		start_timer(conn);
 	return 0;
 }
 
@@ -298,10 +321,14 @@ static void answer_challenge(struct np_at_conn *conn, const char *challenge, siz
 	if (!ret)
 		ret = np_tls_write(conn->tls, line.data, line.len);
 	np_buf_fini(&line);
-	if (ret)
+	if (ret) {
 		fail_text(conn, ret, "cannot send the log-in");
-	else
-		conn->state = LOGIN;
+		return;
+	}
+	conn->state = LOGIN;
+	(void)send_next(conn);
+	if (conn->ops->early && pipelines(conn))
+		conn->ops->early(conn, conn->arg);
 }
 
 static void login_refused(struct np_at_conn *conn, const struct np_err *why)

@@ -42,6 +42,8 @@ struct np_at_conn_ops {
 	void (*up)(struct np_at_conn *conn, void *arg);
 	void (*line)(struct np_at_conn *conn, const char *line, size_t len, void *arg);
 	void (*down)(struct np_at_conn *conn, const struct np_err *err, void *arg);
+	/* The log-in was sent and the server pipelines: commands may be given (may be NULL). */
+	void (*early)(struct np_at_conn *conn, void *arg);
 };
 
 /**
@@ -58,6 +60,16 @@ int np_at_conn_open(const struct np_at_conn_params *params, const struct np_at_c
 bool np_at_conn_is_up(const struct np_at_conn *conn);
 /** np_at_conn_close() - pending commands are dropped without a callback. NULL is accepted. */
 void np_at_conn_close(struct np_at_conn *conn);
+/*
+ * Published servers take two commands in one read for one (3.2), so one command at a time is under way. A server
+ * that agrees to this ALPN protocol promises to split at LF and to answer in order: commands then leave at once,
+ * from the log-in on.
+ */
+#define NP_AT_ALPN_PIPELINE "x-at-pipeline/1"
+#define NP_AT_PIPELINE_MAX 64 /* commands under way at most */
+/** np_at_conn_may_send() - how many commands may be given now that would leave at once: 0, 1, or up to the maximum. */
+unsigned int np_at_conn_may_send(const struct np_at_conn *conn);
+
 /**
  * np_at_conn_command() - queue one command line (without LF; refused with -EINVAL when it holds one or a NUL).
  * It is sent when the connection is up and every earlier command has its answer. No answer within the time-out

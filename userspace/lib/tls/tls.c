@@ -139,6 +139,61 @@ int np_tls_server_ctx(const char *cert, const char *key, const char *client_ca, 
 	return 0;
 }
 
+static void free_alpn(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	(void)parent;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	free(ptr);
+}
+
+/* The protocol in the wire form of RFC 7301, length first; freed with the context. */
+static int alpn_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_alpn);
+	return index;
+}
+
+static int accept_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+		       unsigned int in_len, void *arg)
+{
+	const unsigned char *ours = arg;
+	unsigned char *chosen;
+
+	(void)ssl;
+	/* Without overlap the extension is ignored, not refused: other offers are other people's business. */
+	if (SSL_select_next_proto(&chosen, out_len, ours, ours[0] + 1u, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+int np_tls_ctx_set_alpn(struct np_tls_ctx *ctx, const char *proto)
+{
+	size_t len = strlen(proto);
+	unsigned char *wire;
+
+	if (!len || len > 255)
+		return -EINVAL;
+	wire = malloc(len + 1);
+	if (!wire)
+		return -ENOMEM;
+	wire[0] = (unsigned char)len;
+	memcpy(wire + 1, proto, len);
+	free(SSL_CTX_get_ex_data(raw(ctx), alpn_index()));
+	if (SSL_CTX_set_ex_data(raw(ctx), alpn_index(), wire) != 1) {
+		free(wire);
+		return -ENOMEM;
+	}
+	SSL_CTX_set_alpn_select_cb(raw(ctx), accept_alpn, wire);
+	return SSL_CTX_set_alpn_protos(raw(ctx), wire, (unsigned int)len + 1) ? -ENOMEM : 0;
+}
+
 void np_tls_ctx_free(struct np_tls_ctx *ctx)
 {
 	SSL_CTX_free(raw(ctx));
@@ -503,6 +558,15 @@ void np_tls_read_pause(struct np_tls *tls, bool pause)
 bool np_tls_is_ready(const struct np_tls *tls)
 {
 	return tls->state == OPEN;
+}
+
+bool np_tls_has_alpn(const struct np_tls *tls)
+{
+	const unsigned char *proto;
+	unsigned int len;
+
+	SSL_get0_alpn_selected(tls->ssl, &proto, &len);
+	return len > 0;
 }
 
 int np_tls_fd(const struct np_tls *tls)

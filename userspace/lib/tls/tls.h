@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * TLS 1.2/1.3 over a non-blocking socket in the loop, for clients and servers (atprotocol.md 3.1).
- * No ALPN, no session tickets (some peers take a ticket for a failed connect). One np_tls_write() of up to 16 KiB
+ * No session tickets (some peers take a ticket for a failed connect). One np_tls_write() of up to 16 KiB
  * is one TLS record, which peers rely on (3.6).
  */
 #ifndef NP_TLS_TLS_H
@@ -29,6 +29,11 @@ int np_tls_client_ctx(const char *root_ca, const char *cert, const char *key, st
  */
 int np_tls_server_ctx(const char *cert, const char *key, const char *client_ca, struct np_tls_ctx **out,
 		      struct np_err *err);
+/**
+ * np_tls_ctx_set_alpn() - offer (client) or accept (server) one application protocol (RFC 7301). A peer without ALPN
+ * is served all the same; np_tls_has_alpn() tells. @proto: 1 to 255 bytes, kept by the context.
+ */
+int np_tls_ctx_set_alpn(struct np_tls_ctx *ctx, const char *proto);
 void np_tls_ctx_free(struct np_tls_ctx *ctx); /* connections keep their own reference */
 
 /**
@@ -69,6 +74,8 @@ size_t np_tls_queued(const struct np_tls *tls);
 /** np_tls_read_pause() - stop or resume reading, for back-pressure. */
 void np_tls_read_pause(struct np_tls *tls, bool pause);
 bool np_tls_is_ready(const struct np_tls *tls);
+/** np_tls_has_alpn() - did both sides agree on the context's protocol? False before the handshake is done. */
+bool np_tls_has_alpn(const struct np_tls *tls);
 int np_tls_fd(const struct np_tls *tls);
 /**
  * np_tls_peer_names_host() - does the peer's verified certificate name @host: a SAN equal to it, or its subject
