@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The bridge as a program, both sides: secrets by environment and by descriptor, what can be seen of them from
+# outside, its words, its exit codes, its log.
+#
+#	test --> srv (client side) --> relay a|b <-- srv (daemon side) --> target a|b <-- test
+. "$(dirname "$0")/../harness/lib.sh"
+need_cmd jq
+
+K1=$(head -c 32 /dev/urandom | base64 -w0) I1=$(head -c 16 /dev/urandom | base64 -w0)
+K2=$(head -c 32 /dev/urandom | base64 -w0) I2=$(head -c 16 /dev/urandom | base64 -w0)
+LINE='{"payload":{"sessionId":"s"},"signature":"x=","hashingAlgo":"sha256","signingAlgo":"rsa2048"}'
+export TMPDIR=$NP_TMP/logs
+mkdir "$TMPDIR"
+
+started() { grep -qx 'rv started successfully' "$NP_TMP/$1.err"; }
+await_start() { wait_for 10 started "$1" || fail "$1 does not start: $(cat "$NP_TMP/$1.err")"; }
+exit_of() { # exit_of CMD...: its exit code; its words go to $NP_TMP/words
+	local rc=0
+	"$@" >"$NP_TMP/words" 2>&1 || rc=$?
+	echo "$rc"
+}
+says() { grep -qF -- "$1" "$NP_TMP/words"; }
+
+start_daemon relay npjoin --auth
+A=$(daemon_json relay .a.port) B=$(daemon_json relay .b.port)
+start_daemon target npjoin
+TA=$(daemon_json target .a.port) TB=$(daemon_json target .b.port)
+head -c 1500000 /dev/urandom >"$NP_TMP/up"
+head -c 2500000 /dev/urandom >"$NP_TMP/down"
+
+# carry NAME PORT: both directions at once over a session whose client side listens on PORT
+carry() {
+	local app tgt
+	exec {app}<>"/dev/tcp/127.0.0.1/$2" {tgt}<>"/dev/tcp/127.0.0.1/$TB"
+	cat "$NP_TMP/up" >&"$app" &
+	cat "$NP_TMP/down" >&"$tgt" &
+	timeout 30 head -c 1500000 <&"$tgt" >"$NP_TMP/up.got" &
+	timeout 30 head -c 2500000 <&"$app" >"$NP_TMP/down.got" || true
+	wait $! || true
+	exec {app}<&- {tgt}<&-
+	check "$1: up" same_content "$NP_TMP/up" "$NP_TMP/up.got"
+	check "$1: down" same_content "$NP_TMP/down" "$NP_TMP/down.got"
+}
+
+# --- twin keys in the environment, wiped there ---
+port=$(free_port -)
+RV_AUTH=$LINE RV_AES_C2D=$K1 RV_IV_C2D=$I1 RV_AES_D2C=$K2 RV_IV_D2C=$I2 \
+	srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$port" --rv-auth --rv-e2ee --timeout 30 \
+	2>"$NP_TMP/client.err" &
+client=$!
+RV_AUTH=$LINE RV_AES_C2D=$K1 RV_IV_C2D=$I1 RV_AES_D2C=$K2 RV_IV_D2C=$I2 \
+	srv --host localhost --port="$B" --local-host localhost --local-port "$TA" --rv-auth --rv-e2ee \
+	2>"$NP_TMP/daemon.err" &
+daemon=$!
+await_start client
+await_start daemon
+wait_for 5 log_has relay '^b ' || fail 'no authentication line came'
+expect_eq 'the authentication line arrives unchanged' "$(sed -n 's/^b //p' "$NP_TMP/relay.log")" "$LINE"
+check 'the client side does not call the relay before a program calls it' refuse log_has relay '^a '
+for pid in $client $daemon; do
+	tr '\0' '\n' <"/proc/$pid/environ" >"$NP_TMP/environ"
+	check 'the environment shows no secret' refuse grep -qF -e "$K1" -e "$K2" -e "$I1" -e '"signature"' "$NP_TMP/environ"
+	check 'the command line shows none' refuse grep -qaF -e "$K1" -e signature "/proc/$pid/cmdline"
+	expect_eq 'stderr has been let go' "$(readlink "/proc/$pid/fd/2")" /dev/null
+done
+carry 'twin keys' "$port"
+rc=0; wait "$client" || rc=$?
+expect_eq 'the client side ends with 0' "$rc" 0
+rc=0; wait "$daemon" || rc=$?
+expect_eq 'the daemon side ends with 0' "$rc" 0
+
+# --- one key, by descriptor; names of the first generation on one side, of the second on the other ---
+port=$(free_port -)
+srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$port" --rv-auth --rv-e2ee --secrets-fd 7 \
+	7<<<"RV_AUTH=$LINE"$'\n'"RV_AES=$K1"$'\n'"RV_IV=$I1" 2>"$NP_TMP/client.err" &
+client=$!
+srv -h 127.0.0.1 -p "$B" --local-port "$TA" --rv-auth --rv-e2ee --secrets-fd 7 \
+	7<<<"RV_AES_C2D=$K1"$'\n'"RV_IV_C2D=$I1"$'\n'"RV_AUTH=$LINE"$'\n'"REMOTE_OTHER=1" 2>"$NP_TMP/daemon.err" &
+daemon=$!
+await_start client
+await_start daemon
+carry 'one key' "$port"
+wait "$client" "$daemon"
+
+# --- unencrypted ---
+port=$(free_port -)
+RV_AUTH=$LINE srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$port" --rv-auth 2>"$NP_TMP/client.err" &
+client=$!
+RV_AUTH=$LINE srv -h 127.0.0.1 -p "$B" --local-port "$TA" --rv-auth 2>"$NP_TMP/daemon.err" &
+daemon=$!
+await_start client
+await_start daemon
+carry 'no encryption' "$port"
+wait "$client" "$daemon"
+check 'a session that ended leaves no log' [ -z "$(ls "$TMPDIR")" ]
+
+# --- refusals ---
+expect_eq 'no relay named' "$(exit_of srv -p 1)" 1
+expect_eq '--rv-auth without RV_AUTH' "$(exit_of srv -h h -p 1 --rv-auth)" 1
+check 'says which variable' says '--rv-auth required, but RV_AUTH is not in environment'
+expect_eq '--rv-e2ee without keys' "$(exit_of srv -h h -p 1 --rv-e2ee)" 1
+check 'says which variable' says 'RV_AES_C2D is not in environment'
+expect_eq 'a key of the wrong length' "$(RV_AES=AAAA RV_IV=$I1 exit_of srv -h h -p 1 --rv-e2ee)" 1
+check 'names it, without its value' says 'RV_AES is not the base64 of 32 bytes'
+expect_eq 'half a second key' "$(RV_AES_C2D=$K1 RV_IV_C2D=$I1 RV_AES_D2C=$K2 exit_of srv -h h -p 1 --rv-e2ee)" 1
+expect_eq 'port 65558' "$(exit_of srv -h h -p 65558)" 1
+expect_eq '--multi' "$(exit_of srv -h h -p 1 --multi)" 1
+check 'is named as not available' says '--multi is not available'
+expect_eq 'a descriptor that is not there' "$(exit_of srv -h h -p 1 --rv-auth --secrets-fd 99)" 1
+expect_eq 'lines that are none' "$(exit_of srv -h h -p 1 --rv-auth --secrets-fd 7 7<<<nonsense)" 1
+check 'are named by number' says 'line 1 is not of the form KEY=value'
+
+# --- failures ---
+closed=$(free_port -)
+expect_eq 'relay refuses' "$(exit_of srv -h 127.0.0.1 -p "$closed" --local-port "$TA")" 200
+check 'says so' says "Exception running srv: relay: 127.0.0.1:$closed: cannot connect: Connection refused"
+expect_eq 'target refuses' "$(exit_of srv -h 127.0.0.1 -p "$B" --local-port "$closed")" 200
+check 'says so' says "Exception running srv: local target: localhost:$closed: cannot connect: Connection refused"
+expect_eq 'local port in use' "$(exit_of srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$TA")" 200
+check 'says so' says "cannot listen on 127.0.0.1 port $TA: Address already in use"
+expect_eq 'nobody comes' "$(exit_of srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$closed" --timeout 1)" 200
+check 'and the log, readable by its owner alone, says so' \
+	bash -c 'cat "$TMPDIR"/srv.*.log | grep -q "no program connected in time" && [ -z "$(find "$TMPDIR" -perm /077 -type f)" ]'
