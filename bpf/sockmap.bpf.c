@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * Verdict on what arrives at a socket of a pair: on to the peer's socket, or up to user space. There is no parser:
- * the kernel's parser path counts wrongly when the two are mixed. See npbpf/sockmap.h for the counters.
+ * Verdict on what arrives at a socket of a pair: on to the peer's socket, or up to user space.
+ * There is no parser: the kernel's parser path counts wrongly when the two are mixed. See
+ * npbpf/sockmap.h for the counters.
  */
 #include "npbpf/sockmap.h"
 
@@ -66,7 +67,9 @@ static __always_inline __s64 owed(struct npsm_slot *slot, __u32 peer)
 	}
 	seq = tcp->write_seq;
 	bpf_sk_release(sk);
-	/* Nothing is on its way at the first redirection, so what user space sent is all there is. */
+	/*
+	 * Nothing is on its way at the first redirection, so what user space sent is all there is.
+	 */
 	if (!slot->has_base) {
 		slot->base = seq - (__u32)slot->consumed;
 		slot->has_base = 1;
@@ -75,7 +78,10 @@ static __always_inline __s64 owed(struct npsm_slot *slot, __u32 peer)
 	return back < 0x80000000 ? back : 0;
 }
 
-/* Redirected bytes leave the sender's window at once and are nobody's memory until the peer takes them. */
+/*
+ * Redirected bytes leave the sender's window at once and are nobody's memory until the peer takes
+ * them.
+ */
 static __always_inline int has_room(struct npsm_slot *slot, __u32 peer, __u32 len)
 {
 	__s64 back = owed(slot, peer), cost;
@@ -112,7 +118,10 @@ int np_sockmap(struct __sk_buff *skb)
 	__u32 at, peer, len = skb->len;
 	struct npsm_slot *slot;
 
-	/* A bare FIN. Redirected, it would stop the peer's transmission with EPIPE; the socket's state tells it. */
+	/*
+	 * A bare FIN. Redirected, it would stop the peer's transmission with EPIPE; the socket's
+	 * state tells it.
+	 */
 	if (!len)
 		return SK_DROP;
 	if (!ref)

@@ -2,16 +2,17 @@
 /*
  * What the sockmap program (bpf/sockmap.bpf.c) and its user-space half share.
  *
- * A pair owns two neighbouring slots, 2n for side a and 2n + 1 for side b; the peer of a slot is slot ^ 1. The map
- * "socks" holds the sockets by slot, "refs" finds the slot by socket cookie, "slots" is the state, mapped into user
- * space. For the bytes that came from one side:
+ * A pair owns two neighbouring slots, 2n for side a and 2n + 1 for side b; the peer of a slot is
+ * slot ^ 1. The map "socks" holds the sockets by slot, "refs" finds the slot by socket cookie,
+ * "slots" is the state, mapped into user space. For the bytes that came from one side:
  *
  *	redir		went to the peer's socket inside the kernel
  *	pass		were left for user space to read
  *	consumed	of those, were sent to the peer by user space
  *
- * The program redirects only while pass == consumed. A socket's verdicts are serialised by its lock, so this one
- * comparison keeps the order of the stream across every change between the two ways.
+ * The program redirects only while pass == consumed. A socket's verdicts are serialised by its
+ * lock, so this one comparison keeps the order of the stream across every change between the two
+ * ways.
  */
 #ifndef NPBPF_SOCKMAP_H
 #define NPBPF_SOCKMAP_H
@@ -19,15 +20,22 @@
 #include <linux/types.h>
 
 /*
- * At most so many slots, 32768 pairs; user space sets the real number below that, by the number of descriptors that
- * the process may open. A slot costs 8 bytes in "socks" and 64 in "slots", so 4.5 MiB at the most.
+ * At most so many slots, 32768 pairs; user space sets the real number below that, by the number of
+ * descriptors that the process may open. A slot costs 8 bytes in "socks" and 64 in "slots", so 4.5
+ * MiB at the most.
  */
 #define NPSM_MAX_SLOTS 65536
 
-/* What a waiting packet costs besides its payload, about: its sk_buff and the unused part of its page. */
+/*
+ * What a waiting packet costs besides its payload, about: its sk_buff and the unused part of its
+ * page.
+ */
 #define NPSM_PACKET_COST 1024
 
-/* A direction that owes less is not charged to the common budget: interactive pairs share no cache line. */
+/*
+ * A direction that owes less is not charged to the common budget: interactive pairs share no cache
+ * line.
+ */
 #define NPSM_FREE_COST 4096
 
 struct npsm_ref {
@@ -52,7 +60,7 @@ struct npsm_slot {
 
 /* One for all pairs. */
 struct npsm_shared {
-	__s64 charged; /* sum over all slots: what is redirected and not yet taken, with NPSM_PACKET_COST */
+	__s64 charged; /* over all slots: redirected and not yet taken, with NPSM_PACKET_COST */
 	__s64 budget;  /* above this nothing is redirected */
 	__u32 limit;   /* the same for one direction */
 	__u32 reserved;

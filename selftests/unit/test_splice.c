@@ -8,6 +8,7 @@
 
 #include "splice_peer.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "harness/ktap.h"
@@ -297,18 +298,20 @@ static void reset_comes_after_the_bytes(void)
 	link_down(&link);
 }
 
+/* Nothing has moved for a while. */
 static bool inner_is_full(void *arg)
 {
 	const struct link *link = arg;
 	struct np_splice_stats stats;
 	static uint64_t last_bytes, last_tx;
-	static int same;
+	static long long since_ms;
 
 	np_pair_stats(link->pair, &stats);
-	same = stats.bytes[0] == last_bytes && link->peer[0].tx == last_tx ? same + 1 : 0;
+	if (!since_ms || stats.bytes[0] != last_bytes || link->peer[0].tx != last_tx)
+		since_ms = np_clock_mono_ms();
 	last_bytes = stats.bytes[0];
 	last_tx = link->peer[0].tx;
-	return link->peer[0].tx && same >= 20;
+	return link->peer[0].tx && np_clock_mono_ms() - since_ms >= 150;
 }
 
 /*

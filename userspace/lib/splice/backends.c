@@ -7,7 +7,8 @@ const struct np_splice_ops *const np_splice_backends[] = {
 	&np_splice_user,
 	&np_splice_pipe,
 	&np_splice_copy,
+	&np_splice_sockmap,
 	NULL,
 };
 
-const char *const np_splice_names[] = {"auto", "express", "user", "pipe", "copy", NULL};
+const char *const np_splice_names[] = {"auto", "express", "user", "pipe", "copy", "sockmap", NULL};
