@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +52,8 @@ static void become_program(const struct np_child_params *p, int report_fd)
 	report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, 100);
 	for (i = 0; i < p->nr_fds; i++)
 		safe[i] = fcntl(p->fds[i][0], F_DUPFD_CLOEXEC, 100);
+	/* Ours are CLOEXEC by themselves; these are what we were started with. */
+	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	for (i = 0; i < p->nr_fds; i++)
 		if (safe[i] < 0 || dup2(safe[i], p->fds[i][1]) < 0)
 			goto fail;
