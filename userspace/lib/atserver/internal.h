@@ -101,6 +101,7 @@ STAILQ_HEAD(np_tenant_dirty_list, np_tenant);
 struct np_turn {
 	bool open;    /* a store transaction */
 	int failed;   /* its first error */
+	bool ending;  /* the turn is being ended */
 	bool touched; /* the command at hand used the open transaction */
 	struct np_reply_list replies;
 	struct np_delivery_list deliveries;

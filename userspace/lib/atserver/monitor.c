@@ -35,7 +35,9 @@ struct np_monitor {
 	int64_t last_seq[2]; /* replayed so far, received and self */
 	unsigned char state;
 	bool strict, self;
-	bool full; /* the client has to read before the replay goes on */
+	bool multiplexed;
+	struct np_buf held; /* multiplexed: lines that wait for the end of a request */
+	bool full;	    /* the client has to read before the replay goes on */
 };
 
 static void leave(struct np_monitor *m)
@@ -54,6 +56,7 @@ void np_monitor_free(struct np_monitor *m)
 		return;
 	leave(m);
 	np_regex_free(m->regex);
+	np_buf_fini(&m->held);
 	free(m);
 }
 
@@ -73,6 +76,7 @@ int np_monitor_start(struct np_session *s, const struct np_req_monitor *req, str
 	m->regex = regex;
 	m->strict = req->strict;
 	m->self = req->self;
+	m->multiplexed = req->multiplexed;
 	m->after_ms = req->after_ms;
 	np_monitor_free(s->monitor);
 	s->monitor = m;
@@ -86,9 +90,14 @@ static void write_line(struct np_monitor *m, const struct np_buf *line)
 
 	if (s->closing)
 		return;
-	if (np_tls_queued(s->tls) + line->len > s->srv->conf.max_queued) {
+	if (np_tls_queued(s->tls) + m->held.len + line->len > s->srv->conf.max_queued) {
 		np_info("monitor: closed, the client does not read tenant=%s", s->tenant->name);
 		np_session_kill(s);
+		return;
+	}
+	if (m->multiplexed && s->busy) {
+		if (np_buf_append(&m->held, line->data, line->len))
+			np_session_kill(s);
 		return;
 	}
 	if (np_tls_write(s->tls, line->data, line->len)) {
@@ -96,6 +105,17 @@ static void write_line(struct np_monitor *m, const struct np_buf *line)
 		return;
 	}
 	np_session_wrote(s);
+}
+
+void np_monitor_release(struct np_monitor *m)
+{
+	struct np_buf held = NP_BUF_INIT;
+
+	if (!m->held.len)
+		return;
+	np_buf_take(&held, &m->held);
+	write_line(m, &held);
+	np_buf_fini(&held);
 }
 
 /* "@alice:ping.default.sshnp@bob": the namespace stands between the last dot and the last @. */

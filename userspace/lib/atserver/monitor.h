@@ -25,6 +25,8 @@ void np_monitor_start_all(struct np_atserver *srv);
 void np_monitor_deliver(struct np_tenant *tenant, const struct np_delivery *d);
 /** np_monitor_drained() - the client has read: a replay goes on. */
 void np_monitor_drained(struct np_monitor *monitor);
+/** np_monitor_release() - a request is over: what a multiplexed monitor held back goes out. */
+void np_monitor_release(struct np_monitor *monitor);
 /** np_monitor_tell_stats() - the commit log of @tenant grew. */
 void np_monitor_tell_stats(struct np_tenant *tenant);
 /** np_monitor_tick() - statsNotification to those that are due (12.4). */

@@ -171,7 +171,8 @@ static int send_away(struct np_tenant *tenant, struct np_note_spec *spec)
 		 * lost. */
 		if (ret == -EEXIST)
 			ret = 0;
-	} else if (!ret && np_turn_send(tenant, &note)) {
+	} else if (!ret && np_turn_send(tenant, &note, spec->is_latest ? spec->notifier : NULL,
+					spec->depth)) {
 		ret = np_turn_failed(tenant->srv, -ENOMEM, "out of memory", tenant->name);
 	}
 	np_buf_fini(&meta);

@@ -31,6 +31,7 @@ struct item {
 	STAILQ_ENTRY(item) next;
 	int64_t expires_at;
 	unsigned int retries;
+	const char *notifier; /* behind the id; "" unless only its newest matter */
 	char id[];
 };
 
@@ -84,18 +85,24 @@ static void wait_ms(struct lane *lane, unsigned int ms)
 	ev_timer_start(loop, &lane->timer);
 }
 
-/* Takes the first item off. A status that cannot be stored only means a second delivery after a
- * restart. */
-static void drop_first(struct lane *lane, enum np_note_status status)
+/* A status that cannot be stored only means a second delivery after a restart. */
+static void set_status(struct lane *lane, const struct item *item, enum np_note_status status)
 {
 	struct np_atserver *srv = lane->queue->srv;
-	struct item *item = STAILQ_FIRST(&lane->items);
 	struct np_err err = NP_ERR_INIT;
 
-	if (!np_turn_begin(srv) &&
-	    srv->store->ops->note_set_status(srv->store, lane->tenant->name, item->id, NP_NOTE_SENT,
+	if (np_turn_begin(srv))
+		return;
+	if (srv->store->ops->note_set_status(srv->store, lane->tenant->name, item->id, NP_NOTE_SENT,
 					     status, item->retries, &err))
 		np_debug("queue: status not stored id=%s reason=%s", item->id, np_err_text(&err));
+}
+
+static void drop_first(struct lane *lane, enum np_note_status status)
+{
+	struct item *item = STAILQ_FIRST(&lane->items);
+
+	set_status(lane, item, status);
 	STAILQ_REMOVE_HEAD(&lane->items, next);
 	lane->nr--;
 	free(item);
@@ -324,26 +331,61 @@ static struct lane *new_lane(struct np_queue *queue, struct np_tenant *tenant, c
 	return lane;
 }
 
-void np_queue_add(struct np_queue *queue, struct np_tenant *tenant, const char *to, const char *id,
-		  int64_t expires_at)
+static struct item *new_item(const struct np_delivery *d)
 {
-	struct lane *lane = find_lane(queue, tenant, to);
-	struct item *item = calloc(1, sizeof(*item) + strlen(id) + 1);
+	const char *notifier = d->notifier ? d->notifier : "";
+	size_t id_len = strlen(d->id) + 1, len = id_len + strlen(notifier) + 1;
+	struct item *item = calloc(1, sizeof(*item) + len);
+
+	if (!item)
+		return NULL;
+	item->expires_at = d->expires_at;
+	item->notifier = item->id + id_len;
+	memcpy(item->id, d->id, id_len);
+	memcpy(item->id + id_len, notifier, len - id_len);
+	return item;
+}
+
+/* Keeps the newest of a notifier. One that is being sent is beyond recall. */
+static void drop_older(struct lane *lane, const char *notifier, int64_t depth)
+{
+	struct item *item, *next;
+	int64_t nr = 0;
+
+	STAILQ_FOREACH(item, &lane->items, next)
+	nr += !strcmp(item->notifier, notifier);
+	for (item = STAILQ_FIRST(&lane->items); item && nr > depth; item = next) {
+		next = STAILQ_NEXT(item, next);
+		if (strcmp(item->notifier, notifier) ||
+		    (lane->sending && item == STAILQ_FIRST(&lane->items)))
+			continue;
+		set_status(lane, item, NP_NOTE_EXPIRED);
+		STAILQ_REMOVE(&lane->items, item, item, next);
+		lane->nr--;
+		nr--;
+		free(item);
+	}
+}
+
+void np_queue_add(struct np_queue *queue, const struct np_delivery *d)
+{
+	struct lane *lane = find_lane(queue, d->tenant, d->to);
+	struct item *item = new_item(d);
 	bool is_new = !lane;
 
 	if (!lane)
-		lane = new_lane(queue, tenant, to);
+		lane = new_lane(queue, d->tenant, d->to);
 	if (!lane || !item) {
-		np_warn("queue: out of memory, delivered after a restart id=%s", id);
+		np_warn("queue: out of memory, delivered after a restart id=%s", d->id);
 		free(item);
 		if (lane && is_new)
 			go_on(lane);
 		return;
 	}
-	item->expires_at = expires_at;
-	strcpy(item->id, id);
 	STAILQ_INSERT_TAIL(&lane->items, item, next);
 	lane->nr++;
+	if (d->notifier)
+		drop_older(lane, d->notifier, d->depth > 0 ? d->depth : 1);
 	/* From the loop: the caller is at the end of a turn, and sending may open the next one. */
 	if (is_new)
 		wait_ms(lane, 0);
@@ -359,10 +401,21 @@ int np_queue_is_full(struct np_queue *queue, struct np_tenant *tenant, const cha
 static bool reload_one(const struct np_note *note, void *arg)
 {
 	struct np_queue *queue = arg;
-	struct np_tenant *tenant = np_tenant_find(queue->srv, note->from);
+	struct np_json *json = np_json_parse(note->meta, strlen(note->meta), "notification", NULL);
+	const char *strategy = np_json_str(json, "strategy");
+	struct np_delivery d = {
+		.tenant = np_tenant_find(queue->srv, note->from),
+		.to = (char *)note->to,
+		.id = (char *)note->id,
+		.expires_at = note->expires_at,
+		.depth = np_json_int(json, "depth", 1),
+	};
 
-	if (tenant)
-		np_queue_add(queue, tenant, note->to, note->id, note->expires_at);
+	if (strategy && !strcmp(strategy, "latest"))
+		d.notifier = (char *)np_json_str(json, "notifier");
+	if (d.tenant)
+		np_queue_add(queue, &d);
+	np_json_put(json);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct np_atserver;
+struct np_delivery;
 struct np_err;
 struct np_queue;
 struct np_tenant;
@@ -19,10 +20,12 @@ struct np_tenant;
 /** np_queue_open() - what the store still holds as queued is taken up again. */
 int np_queue_open(struct np_atserver *srv, struct np_queue **out, struct np_err *err);
 void np_queue_close(struct np_queue *queue); /* NULL is accepted */
-/** np_queue_add() - a stored notification waits for delivery. It stays in the store when memory is
- * short. */
-void np_queue_add(struct np_queue *queue, struct np_tenant *tenant, const char *to, const char *id,
-		  int64_t expires_at);
+/**
+ * np_queue_add() - a stored notification waits for delivery; it stays in the store when memory is
+ * short. With @d->notifier, older ones of that notifier leave until @d->depth are queued (strategy
+ * latest).
+ */
+void np_queue_add(struct np_queue *queue, const struct np_delivery *d);
 /** np_queue_is_full() - does @to have too many waiting to accept another? */
 int np_queue_is_full(struct np_queue *queue, struct np_tenant *tenant, const char *to);
 

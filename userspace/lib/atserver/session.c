@@ -67,6 +67,8 @@ void np_session_wrote(struct np_session *s)
 
 	s->turn_bytes = 0;
 	touch(s);
+	if (s->monitor && !s->busy)
+		np_monitor_release(s->monitor);
 	if (queued <= NP_SESSION_SOFT_QUEUE)
 		return;
 	if (queued > s->srv->conf.max_queued + NP_COMMAND_MAX) {

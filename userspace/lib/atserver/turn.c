@@ -24,6 +24,7 @@ static void free_delivery(struct np_delivery *d)
 	free(d->from);
 	free(d->to);
 	free(d->id);
+	free(d->notifier);
 	np_buf_fini(&d->line);
 	free(d);
 }
@@ -48,6 +49,9 @@ int np_turn_begin(struct np_atserver *srv)
 		return srv->turn.failed;
 	if (srv->turn.open)
 		return 0;
+	/* Begun at the end of a turn, it must not stay open until something else happens. */
+	if (srv->turn.ending)
+		ev_idle_start(srv->loop, &srv->more_idle);
 	ret = srv->store->ops->begin(srv->store, &err);
 	if (ret)
 		return np_turn_failed(srv, ret, np_err_text(&err), NULL);
@@ -93,7 +97,8 @@ int np_turn_deliver(struct np_tenant *tenant, const struct np_note *note)
 	return 0;
 }
 
-int np_turn_send(struct np_tenant *tenant, const struct np_note *note)
+int np_turn_send(struct np_tenant *tenant, const struct np_note *note, const char *notifier,
+		 int64_t depth)
 {
 	struct np_delivery *d = new_delivery(tenant, note);
 
@@ -101,7 +106,9 @@ int np_turn_send(struct np_tenant *tenant, const struct np_note *note)
 		return -ENOMEM;
 	d->to = strdup(note->to);
 	d->id = strdup(note->id);
-	if (!d->to || !d->id) {
+	d->notifier = notifier ? strdup(notifier) : NULL;
+	d->depth = depth;
+	if (!d->to || !d->id || (notifier && !d->notifier)) {
 		free_delivery(d);
 		return -ENOMEM;
 	}
@@ -182,7 +189,7 @@ static void deliver_all(struct np_atserver *srv, bool committed)
 	while ((d = STAILQ_FIRST(&srv->turn.deliveries))) {
 		STAILQ_REMOVE_HEAD(&srv->turn.deliveries, next);
 		if (committed && d->to)
-			np_queue_add(srv->queue, d->tenant, d->to, d->id, d->expires_at);
+			np_queue_add(srv->queue, d);
 		else if (committed)
 			np_monitor_deliver(d->tenant, d);
 		free_delivery(d);
@@ -210,6 +217,7 @@ static void end_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop;
 	(void)revents;
 	committed = commit(srv);
+	srv->turn.ending = true;
 	send_replies(srv, committed);
 	deliver_all(srv, committed);
 	tell_stats(srv, committed);
@@ -221,6 +229,7 @@ static void end_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 		TAILQ_REMOVE(&srv->dying, s, dying);
 		np_session_destroy(s);
 	}
+	srv->turn.ending = false;
 }
 
 void np_turn_init(struct np_atserver *srv)

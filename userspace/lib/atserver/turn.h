@@ -27,6 +27,8 @@ struct np_delivery {
 	int64_t seq;
 	char *key, *from; /* for the filters of monitors */
 	char *to, *id;	  /* for the queue */
+	char *notifier;	  /* strategy latest: only its newest @depth stay queued */
+	int64_t depth;
 	int64_t expires_at;
 	struct np_buf line; /* "notification: ...", LF */
 };
@@ -42,8 +44,10 @@ void np_turn_read(struct np_atserver *srv);
 int np_turn_failed(struct np_atserver *srv, int ret, const char *what, const char *tenant);
 /** np_turn_deliver() - hand @note to the monitors of @tenant after the commit. */
 int np_turn_deliver(struct np_tenant *tenant, const struct np_note *note);
-/** np_turn_send() - hand @note to the outgoing queue of @tenant after the commit. */
-int np_turn_send(struct np_tenant *tenant, const struct np_note *note);
+/** np_turn_send() - hand @note to the outgoing queue after the commit; @notifier as in
+ * np_queue_add(). */
+int np_turn_send(struct np_tenant *tenant, const struct np_note *note, const char *notifier,
+		 int64_t depth);
 /** np_turn_log_grew() - the monitors of @tenant hear the new commit id after the commit. */
 void np_turn_log_grew(struct np_tenant *tenant, int64_t commit_id);
 
