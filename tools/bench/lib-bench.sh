@@ -34,10 +34,21 @@ bench_exit() {
 	exit "$status"
 }
 
+# One benchmark at a time on a machine, whichever checkout it comes from; two would measure each other.
+# Children inherit the lock, so one that a killed bench left behind must not hold us up for ever.
+bench_lock() {
+	local fd
+	command -v flock >/dev/null && exec {fd}>>"${TMPDIR:-/tmp}/knp-bench.lock" || return 0
+	flock -n "$fd" && return
+	bench_say "another benchmark is running; waiting for it"
+	flock -w 900 "$fd" || bench_say "it does not end; going on beside it"
+}
+
 # bench_begin NAME: a private folder in $bench_tmp, cleanup on every way out.
 bench_begin() {
 	bench_name=$1
 	mkdir -p "$BENCH_OUT" || exit 1
+	bench_lock
 	bench_tmp=$(mktemp -d) || exit 1
 	trap bench_exit EXIT
 	trap 'exit 130' INT
