@@ -57,7 +57,7 @@ cmd=$(in_ns "$where_client" sshnp "${client[@]}" -s -u "$ME" -o "${known[*]}" -x
 	give_up 'sshnp -x'
 session=$(($(np_now_ms) - before))
 phase "sshnp: session in $session ms; it says: ${cmd//$NP_TMP/\$TMP}"
-answer=$(in_ns "$where_client" bash -c "$cmd 'echo reached \$(id -un) at \$(hostname) through \$SSH_CONNECTION'" \
+answer=$(as_test_home "$where_client" bash -c "$cmd 'echo reached \$(id -un) at \$(hostname) through \$SSH_CONNECTION'" \
 	2>>"$NP_TMP/ssh.log") || give_up 'ssh over the session'
 phase "ssh: $answer"
 
@@ -66,16 +66,16 @@ over=(-o "ProxyCommand=$proxy" -o HostKeyAlias=dev1@device "${known[@]}" -o Stri
 	-o IdentitiesOnly=yes -i "$HOME/.ssh/id_demo")
 if [ -n "${SHELL_IN:-}" ]; then
 	phase 'a shell on the device; leave it with exit'
-	in_ns "$where_client" ssh -t "${over[@]}" "$ME@dev1" || true
+	as_test_home "$where_client" ssh -t "${over[@]}" "$ME@dev1" || true
 	echo "demo: ok (session in $session ms)"
 	exit 0
 fi
 
 head -c $((64 << 20)) /dev/urandom >"$NP_TMP/up"
-in_ns "$where_client" scp -q "${over[@]}" "$NP_TMP/up" "$ME@dev1:$NP_TMP/there" 2>>"$NP_TMP/ssh.log" ||
+as_test_home "$where_client" scp -q "${over[@]}" "$NP_TMP/up" "$ME@dev1:$NP_TMP/there" 2>>"$NP_TMP/ssh.log" ||
 	give_up 'scp to the device'
 phase 'scp: 64 MiB to the device, through ssh with sshnp --stdio as ProxyCommand'
-in_ns "$where_client" scp -q "${over[@]}" "$ME@dev1:$NP_TMP/there" "$NP_TMP/down" 2>>"$NP_TMP/ssh.log" ||
+as_test_home "$where_client" scp -q "${over[@]}" "$ME@dev1:$NP_TMP/there" "$NP_TMP/down" 2>>"$NP_TMP/ssh.log" ||
 	give_up 'scp from the device'
 phase 'scp: 64 MiB back'
 same_content "$NP_TMP/up" "$NP_TMP/there" && same_content "$NP_TMP/up" "$NP_TMP/down" || give_up 'checksums differ'

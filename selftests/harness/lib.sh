@@ -374,6 +374,19 @@ use_home() { # use_home DIR
 	export HOME=$1
 }
 
+# OpenSSH takes the home folder from the account, not from $HOME: for a test's ssh the account is changed as well, in
+# a mount namespace of its own, so that nobody's known_hosts is read or written.
+as_test_home() { # as_test_home NS CMD...
+	local ns=$1
+	shift
+	if [ "$(id -u)" = 0 ]; then
+		sed "s|^root:.*|root:x:0:0:root:$HOME:/bin/bash|" /etc/passwd >"$NP_TMP/passwd"
+		# shellcheck disable=SC2016
+		set -- unshare -m -- sh -c 'mount --bind "$1" /etc/passwd && shift && exec "$@"' sh "$NP_TMP/passwd" "$@"
+	fi
+	in_ns "$ns" "$@"
+}
+
 free_port() { # free_port NS: one that nobody listens on; the taker must still try again when it is gone
 	local port
 	while :; do

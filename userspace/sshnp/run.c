@@ -23,6 +23,7 @@
 #include <ev.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -171,15 +172,23 @@ static int write_key_file(struct run *run, struct np_err *err)
 static void start_tunnel(struct run *run)
 {
 	struct sshcmd cmd = { .nr = 0 };
-	struct np_child_params params = { .argv = cmd.argv, .loop = run->loop, .on_exit = on_tunnel_exit, .arg = run };
+	/* It stays in the background: whoever reads our standard output must not wait for it. */
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int fds[][2] = { { null, STDOUT_FILENO } };
+	struct np_child_params params = {
+		.argv = cmd.argv, .loop = run->loop, .on_exit = on_tunnel_exit, .arg = run,
+		.fds = fds, .nr_fds = null >= 0,
+	};
 	struct np_err err = NP_ERR_INIT;
 
 	if (!run->result->ephemeral_key.len) {
+		np_fd_close(&null);
 		fail(run, -EPROTO, "Expected an ephemeral private key from sshnpd, but it was not set");
 		return;
 	}
 	progress("Starting tunnel session");
 	if (write_key_file(run, &err)) {
+		np_fd_close(&null);
 		finish(run, 1, &err);
 		return;
 	}
@@ -190,6 +199,7 @@ static void start_tunnel(struct run *run)
 		ev_timer_set(&run->tunnel_timer, TUNNEL_TIMEOUT_S, 0.);
 		ev_timer_start(run->loop, &run->tunnel_timer);
 	}
+	np_fd_close(&null);
 	sshcmd_fini(&cmd);
 }
 
