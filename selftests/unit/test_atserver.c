@@ -769,6 +769,48 @@ static void from_again(void)
 	stop();
 }
 
+/* Leaving for another atSign ends monitor mode: nothing of the former owner arrives any more. */
+static void monitor_leaves(void)
+{
+	start();
+	srv_owner(&c, &node, "@alice");
+	watch(&monitor, "@bob", "monitor\n");
+	watch(&c2, "@bob", "monitor\n");
+	KTAP_OK(srv_match("[data:{challenge}|@]", srv_ask(&monitor, "from:@alice")));
+	KTAP_STREQ(srv_ask(&monitor, "pkam:{sig}"), "[data:success|@alice@]");
+	srv_ask(&c, "notify:id:m-1:@bob:one.x@alice:1");
+	KTAP_OK(srv_want(&c2, "m-1"));
+	srv_hang_up(&c2);
+	srv_ask(&c, "notify:id:m-2:@bob:two.x@alice:1");
+	KTAP_STREQ(srv_ask(&monitor, "noop:0"), "[data:ok|@alice@]");
+	srv_hang_up(&monitor);
+	srv_hang_up(&c);
+	stop();
+}
+
+/* Thousands of lines at once: answered in order, over several turns. */
+static void flood_of_lines(void)
+{
+	struct np_buf lines = NP_BUF_INIT;
+	unsigned int i, nr = 0;
+	const char *p;
+
+	start();
+	srv_owner(&c, &node, "@alice");
+	for (i = 0; i < 3000; i++)
+		np_buf_append_str(&lines, i % 100 == 50 ? "noop:1\n" : "noop:0\n");
+	np_buf_append_str(&lines, "noop:9999\n");
+	srv_forget(&c);
+	srv_send(&c, np_buf_str(&lines));
+	KTAP_OK(srv_want(&c, "AT0022"));
+	for (p = np_buf_str(&c.seen); (p = strstr(p, "[data:ok|@alice@]")); p++)
+		nr++;
+	KTAP_EQ(nr, 3000);
+	np_buf_fini(&lines);
+	srv_hang_up(&c);
+	stop();
+}
+
 int main(void)
 {
 	srv_open();
@@ -792,6 +834,8 @@ int main(void)
 	KTAP_RUN(limits);
 	KTAP_RUN(tenants_come_and_go);
 	KTAP_RUN(from_again);
+	KTAP_RUN(monitor_leaves);
+	KTAP_RUN(flood_of_lines);
 	srv_close();
 	return ktap_done();
 }

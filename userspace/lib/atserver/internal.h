@@ -121,7 +121,7 @@ struct np_atserver {
 	struct np_session_list idle[NP_IDLE_NR];
 	struct np_session_list dying;
 	struct np_session_list more; /* lines are left although the turn ended */
-	ev_idle more_idle;
+	ev_timer more_now;
 	struct np_monitor_list
 		stats; /* all monitors, by the time of their next statsNotification */
 	unsigned int nr_sessions;

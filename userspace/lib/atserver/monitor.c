@@ -29,6 +29,7 @@ struct np_monitor {
 	TAILQ_ENTRY(np_monitor) entry; /* tenant's list when LIVE, the turn's when STARTING */
 	TAILQ_ENTRY(np_monitor) stats;
 	struct np_session *s;
+	struct np_tenant *tenant; /* whose list it is on */
 	struct np_regex *regex;
 	long long stats_at_ms; /* monotonic */
 	int64_t after_ms;
@@ -45,7 +46,7 @@ static void leave(struct np_monitor *m)
 	if (m->state == STARTING)
 		TAILQ_REMOVE(&m->s->srv->turn.starting, m, entry);
 	else if (m->state == LIVE)
-		TAILQ_REMOVE(&m->s->tenant->monitors, m, entry);
+		TAILQ_REMOVE(&m->tenant->monitors, m, entry);
 	if (m->state != STARTING)
 		TAILQ_REMOVE(&m->s->srv->stats, m, stats);
 }
@@ -73,6 +74,7 @@ int np_monitor_start(struct np_session *s, const struct np_req_monitor *req, str
 		return -ENOMEM;
 	}
 	m->s = s;
+	m->tenant = s->tenant;
 	m->regex = regex;
 	m->strict = req->strict;
 	m->self = req->self;
@@ -191,7 +193,7 @@ void np_monitor_tick(struct np_atserver *srv)
 	while ((m = TAILQ_FIRST(&srv->stats)) && m->stats_at_ms <= now) {
 		struct np_buf line = NP_BUF_INIT;
 
-		if (!m->strict && m->state == LIVE && !stats_line(m->s->tenant, &line))
+		if (!m->strict && m->state == LIVE && !stats_line(m->tenant, &line))
 			write_line(m, &line);
 		np_buf_fini(&line);
 		set_stats_due(m);
@@ -242,7 +244,7 @@ static void replay(struct np_monitor *m)
 	if (m->full)
 		return;
 	m->state = LIVE;
-	TAILQ_INSERT_TAIL(&m->s->tenant->monitors, m, entry);
+	TAILQ_INSERT_TAIL(&m->tenant->monitors, m, entry);
 }
 
 void np_monitor_drained(struct np_monitor *m)

@@ -12,6 +12,7 @@
 #include "at/atsign.h"
 #include "atserver/internal.h"
 #include "atserver/peer.h"
+#include "atserver/proof.h"
 #include "atserver/pubkey.h"
 #include "atserver/respond.h"
 #include "atserver/tenant.h"
@@ -35,7 +36,6 @@
 #define PLAIN_IDLE_MS 60000
 #define MAX_CONNS 2000
 #define MAX_WAITING 1000 /* requests on one connection */
-#define PROOF_MS 60000
 
 enum state { FIND, DIAL, TLS, PUBKEY, FROM, POL, READY, BUSY };
 
@@ -73,11 +73,6 @@ struct np_outbound {
 	TAILQ_HEAD(, conn) list;
 	unsigned int nr;
 	ev_timer reaper; /* frees doomed connections outside of their own callbacks */
-};
-
-struct proof {
-	long long until_ms;
-	char text[]; /* base64 signature */
 };
 
 static void step(struct conn *c, enum state state, const char *command);
@@ -201,23 +196,6 @@ static void step(struct conn *c, enum state state, const char *command)
 	}
 }
 
-static int keep_proof(struct np_atserver *srv, const char *name, const struct np_buf *sig)
-{
-	struct proof *proof = malloc(sizeof(*proof) + sig->len + 1);
-	void *old = NULL;
-
-	if (!proof)
-		return -ENOMEM;
-	proof->until_ms = np_clock_mono_ms() + PROOF_MS;
-	memcpy(proof->text, np_buf_str(sig), sig->len + 1);
-	if (np_map_put(&srv->proofs, name, proof, &old)) {
-		free(proof);
-		return -ENOMEM;
-	}
-	free(old);
-	return 0;
-}
-
 static void handshake_failed(struct conn *c, const char *what)
 {
 	struct np_err err = NP_ERR_INIT;
@@ -257,7 +235,7 @@ static void answer_proof(struct conn *c, char *line)
 	snprintf(name, sizeof(name), "%s%s", sid, c->as->name);
 	np_str_lower(name);
 	if (!key || np_rsa_sign_b64(key, NP_HASH_SHA256, uuid, strlen(uuid), &sig) ||
-	    keep_proof(c->out->srv, name, &sig))
+	    np_proof_keep(c->out->srv, name, np_buf_str(&sig)))
 		handshake_failed(c, "cannot sign the challenge");
 	else
 		step(c, POL, "pol\n");
@@ -533,46 +511,4 @@ void np_outbound_close(struct np_outbound *out)
 		free_conn(c);
 	np_map_fini(&out->conns, NULL);
 	free(out);
-}
-
-const char *np_proof_get(struct np_atserver *srv, const char *name)
-{
-	struct proof *proof = np_map_get(&srv->proofs, name);
-
-	return proof && proof->until_ms > np_clock_mono_ms() ? proof->text : NULL;
-}
-
-struct old_proof {
-	long long now;
-	const char *key;
-};
-
-static bool find_old(const char *key, void *value, void *arg)
-{
-	struct old_proof *old = arg;
-
-	if (((struct proof *)value)->until_ms > old->now)
-		return true;
-	old->key = key;
-	return false;
-}
-
-void np_proof_tick(struct np_atserver *srv)
-{
-	struct old_proof old = {.now = np_clock_mono_ms()};
-
-	for (;;) {
-		char key[NP_ATSIGN_MAX + 64];
-
-		old.key = NULL;
-		np_map_each(&srv->proofs, find_old, &old);
-		if (!old.key || np_str_copy(key, sizeof(key), old.key))
-			return;
-		free(np_map_remove(&srv->proofs, key));
-	}
-}
-
-void np_proof_fini(struct np_atserver *srv)
-{
-	np_map_fini(&srv->proofs, free);
 }

@@ -46,11 +46,4 @@ void np_outbound_cancel(struct np_outbound *out, const void *arg);
 /** np_outbound_tick() - drop idle connections; call about once a second. */
 void np_outbound_tick(struct np_outbound *out);
 
-/** np_proof_get() - a proof of ours that the other side of a pol looks up: "_sid@bob"; NULL when
- * there is none. */
-const char *np_proof_get(struct np_atserver *srv, const char *name);
-/** np_proof_tick() - forget old ones. */
-void np_proof_tick(struct np_atserver *srv);
-void np_proof_fini(struct np_atserver *srv);
-
 #endif

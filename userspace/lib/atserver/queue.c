@@ -282,7 +282,7 @@ static void send_first(struct lane *lane)
 	struct item *item = STAILQ_FIRST(&lane->items);
 	struct np_buf command = NP_BUF_INIT;
 
-	if (item->expires_at <= np_clock_wall_ms()) {
+	if (item->expires_at <= np_clock_wall_ms() || lane->tenant->gone) {
 		drop_first(lane, NP_NOTE_EXPIRED);
 		go_on(lane);
 		return;

@@ -5,6 +5,7 @@
 #include "atserver/internal.h"
 #include "atserver/monitor.h"
 #include "atserver/outbound.h"
+#include "atserver/proof.h"
 #include "atserver/queue.h"
 #include "atserver/session.h"
 #include "atserver/tenant.h"
@@ -31,7 +32,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 /* Lines that one turn had no room for. Those that still do not fit come back onto the list. */
-static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
+static void on_more(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct np_atserver *srv = w->data;
 	struct np_session *s;
@@ -45,11 +46,8 @@ static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
 		s = TAILQ_FIRST(&srv->more);
 		TAILQ_REMOVE(&srv->more, s, more);
 		s->has_more = false;
-		if (!s->closing)
-			np_session_lines(s);
+		np_session_go_on(s);
 	}
-	if (TAILQ_EMPTY(&srv->more))
-		ev_idle_stop(srv->loop, &srv->more_idle);
 }
 
 static void init_lists(struct np_atserver *srv)
@@ -61,8 +59,8 @@ static void init_lists(struct np_atserver *srv)
 	TAILQ_INIT(&srv->dying);
 	TAILQ_INIT(&srv->more);
 	TAILQ_INIT(&srv->stats);
-	ev_idle_init(&srv->more_idle, on_more);
-	srv->more_idle.data = srv;
+	ev_timer_init(&srv->more_now, on_more, 0, 0);
+	srv->more_now.data = srv;
 	ev_timer_init(&srv->tick, on_tick, 1, 1);
 	srv->tick.data = srv;
 }
@@ -114,7 +112,7 @@ void np_atserver_close(struct np_atserver *srv)
 	np_turn_fini(srv);
 	np_queue_close(srv->queue);
 	np_outbound_close(srv->outbound);
-	ev_idle_stop(srv->loop, &srv->more_idle);
+	ev_timer_stop(srv->loop, &srv->more_now);
 	np_proof_fini(srv);
 	np_tenants_fini(srv);
 	free(srv);

@@ -59,6 +59,12 @@ static void touch(struct np_session *s)
 	set_idle_list(s, s->auth == NP_AUTH_NONE ? NP_IDLE_UNAUTH : NP_IDLE_AUTH);
 }
 
+static void update_reading(struct np_session *s)
+{
+	if (!s->closing)
+		np_tls_read_pause(s->tls, s->busy || s->paused || s->has_more);
+}
+
 /* A client that does not read is not read from either, and one that lets the queue grow has to go.
  */
 void np_session_wrote(struct np_session *s)
@@ -78,9 +84,10 @@ void np_session_wrote(struct np_session *s)
 		return;
 	}
 	s->paused = true;
-	np_tls_read_pause(s->tls, true);
+	update_reading(s);
 }
 
+/* The rest of the lines is for the next turn; until then nothing more is read. */
 static void note_more(struct np_session *s)
 {
 	struct np_atserver *srv = s->srv;
@@ -89,7 +96,7 @@ static void note_more(struct np_session *s)
 		return;
 	s->has_more = true;
 	TAILQ_INSERT_TAIL(&srv->more, s, more);
-	ev_idle_start(srv->loop, &srv->more_idle);
+	ev_timer_start(srv->loop, &srv->more_now);
 }
 
 static void forget_more(struct np_session *s)
@@ -100,7 +107,7 @@ static void forget_more(struct np_session *s)
 	TAILQ_REMOVE(&s->srv->more, s, more);
 }
 
-void np_session_lines(struct np_session *s)
+static void take_lines(struct np_session *s)
 {
 	unsigned int nr = 0;
 	char *line;
@@ -108,7 +115,7 @@ void np_session_lines(struct np_session *s)
 	int ret = 0;
 
 	s->in_lines = true;
-	while (!s->busy && !s->closing && !s->paused) {
+	while (!s->busy && !s->closing && !s->paused && !s->has_more) {
 		if (nr == LINES_PER_TURN || s->turn_bytes > NP_SESSION_SOFT_QUEUE) {
 			note_more(s);
 			break;
@@ -125,14 +132,11 @@ void np_session_lines(struct np_session *s)
 		np_respond_error(s, "AT0005", "a command is longer than %d bytes", NP_COMMAND_MAX);
 }
 
-static void read_on(struct np_session *s)
+void np_session_go_on(struct np_session *s)
 {
-	if (s->closing)
-		return;
-	if (!s->busy && !s->paused)
-		np_tls_read_pause(s->tls, false);
-	if (!s->in_lines)
-		np_session_lines(s);
+	if (!s->in_lines && !s->closing)
+		take_lines(s);
+	update_reading(s);
 }
 
 void np_session_wait(struct np_session *s, void *op, void (*cancel)(void *op))
@@ -140,7 +144,7 @@ void np_session_wait(struct np_session *s, void *op, void (*cancel)(void *op))
 	s->busy = true;
 	s->op = op;
 	s->op_cancel = cancel;
-	np_tls_read_pause(s->tls, true);
+	update_reading(s);
 }
 
 void np_session_done(struct np_session *s)
@@ -152,8 +156,7 @@ void np_session_done(struct np_session *s)
 	 * object. */
 	if (!s->in_lines && s->in.buf.len)
 		note_more(s);
-	if (!s->closing && !s->paused)
-		np_tls_read_pause(s->tls, false);
+	update_reading(s);
 }
 
 static void on_ready(struct np_tls *tls, void *arg)
@@ -184,7 +187,7 @@ static void on_data(struct np_tls *tls, const uint8_t *data, size_t len, void *a
 		np_session_kill(s);
 		return;
 	}
-	np_session_lines(s);
+	np_session_go_on(s);
 }
 
 static void on_drained(struct np_tls *tls, void *arg)
@@ -197,7 +200,7 @@ static void on_drained(struct np_tls *tls, void *arg)
 	if (!s->paused)
 		return;
 	s->paused = false;
-	read_on(s);
+	np_session_go_on(s);
 }
 
 static void on_closed(struct np_tls *tls, const struct np_err *err, void *arg)
@@ -299,6 +302,8 @@ void np_session_reset(struct np_session *s)
 {
 	s->auth = NP_AUTH_NONE;
 	s->cram = false;
+	np_monitor_free(s->monitor);
+	s->monitor = NULL;
 	free(s->peer);
 	free(s->enrol_id);
 	s->peer = NULL;

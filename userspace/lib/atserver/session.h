@@ -28,8 +28,8 @@ void np_session_destroy(struct np_session *s);
 void np_session_wait(struct np_session *s, void *op, void (*cancel)(void *op));
 /** np_session_done() - the command waited for has answered (also when it failed). */
 void np_session_done(struct np_session *s);
-/** np_session_lines() - take the lines that arrived, in order, as far as possible now. */
-void np_session_lines(struct np_session *s);
+/** np_session_go_on() - lines and reading, as far as the state permits. */
+void np_session_go_on(struct np_session *s);
 /** np_session_wrote() - note a write for the idle limits. */
 void np_session_wrote(struct np_session *s);
 /** np_session_reap() - end connections that were idle too long. */
@@ -39,7 +39,7 @@ void np_session_reap(struct np_atserver *srv);
 int np_session_set_owner(struct np_session *s, struct np_tenant *tenant, const char *enrol_id);
 /** np_session_set_pol() - authenticated as the other server of @peer. */
 int np_session_set_pol(struct np_session *s, const char *peer);
-/** np_session_reset() - back to unauthenticated. */
+/** np_session_reset() - back to unauthenticated, and out of monitor mode. */
 void np_session_reset(struct np_session *s);
 
 #endif

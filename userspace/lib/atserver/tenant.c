@@ -159,9 +159,11 @@ int np_tenant_secret(struct np_tenant *tenant, struct np_secret *out)
 		np_rec_fini(&rec);
 		return ret;
 	}
-	if (np_rec_exists(tenant, "privatekey:at_secret_deleted"))
-		return -ENOENT;
-	return secret_from_file(tenant, out);
+	/* Only a mark that is surely absent lets the file be used again. */
+	ret = np_rec_get(tenant, "privatekey:at_secret_deleted", &rec);
+	if (!ret)
+		np_rec_fini(&rec);
+	return ret == -ENOENT ? secret_from_file(tenant, out) : -ENOENT;
 }
 
 int np_tenant_need_signing(struct np_tenant *tenant)

@@ -51,7 +51,7 @@ int np_turn_begin(struct np_atserver *srv)
 		return 0;
 	/* Begun at the end of a turn, it must not stay open until something else happens. */
 	if (srv->turn.ending)
-		ev_idle_start(srv->loop, &srv->more_idle);
+		ev_timer_start(srv->loop, &srv->more_now);
 	ret = srv->store->ops->begin(srv->store, &err);
 	if (ret)
 		return np_turn_failed(srv, ret, np_err_text(&err), NULL);

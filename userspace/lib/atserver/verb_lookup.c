@@ -5,7 +5,7 @@
 #include "atserver/fetch.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
-#include "atserver/outbound.h"
+#include "atserver/proof.h"
 #include "atserver/record.h"
 #include "atserver/respond.h"
 #include "atserver/tenant.h"
@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "json/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,8 +53,15 @@ static void answer(struct np_session *s, struct np_tenant *tenant, const char *k
 {
 	struct np_rec rec;
 
-	if (np_access_is_secret(key) || np_rec_get(tenant, key, &rec)) {
+	int ret;
+
+	ret = np_access_is_secret(key) ? -ENOENT : np_rec_get(tenant, key, &rec);
+	if (ret == -ENOENT) {
 		np_respond_missing(s, key);
+		return;
+	}
+	if (ret) {
+		np_respond_store(s);
 		return;
 	}
 	reply(s, tenant, &rec, key, req);
