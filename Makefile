@@ -5,6 +5,7 @@ include version.mk
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 B ?= build
+JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
@@ -49,22 +50,22 @@ help:
 	@echo 'make install        install into DESTDIR/PREFIX (default /usr/local)'
 	@echo 'make check-layers   who may include whom (design rule)'
 	@echo 'make clean          remove $(B)'
-	@echo 'Variables: V=1 shows commands, CC, CFLAGS, B (build folder), PREFIX, DESTDIR'
+	@echo 'Variables: V=1 shows commands, JOBS, CC, CFLAGS, B (build folder), PREFIX, DESTDIR'
 
 demo:
 	$(Q)tools/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all
 	$(Q)tools/demo.sh
 
 test:
 	$(Q)tools/deps.sh test
-	$(Q)$(MAKE) --no-print-directory all check-layers
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all check-layers
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory tests
 	$(Q)selftests/run.sh
 
 bench:
 	$(Q)tools/deps.sh bench
-	$(Q)$(MAKE) --no-print-directory all benches
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all benches
 	$(Q)tools/bench/bench.sh $(BENCH)
 
 check-layers:

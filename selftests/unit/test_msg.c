@@ -172,7 +172,7 @@ static void relay_answer_refusals(void)
 {
 	static const char *const bad[] = {
 		"", "h", "h,1", "h,0,2,n", "h,1,65536,n", "h,1,65558,n", "h,1.5,2,n", "h,+1,2,n", "h, 1,2,n",
-		"h,1,2,n,m", ",1,2,n", "h h,1,2,n", "h\n,1,2,n", "h,1,2,a\x10b", "h,1,2,\xff", "no relay for you",
+		"h,1,2,n,m", ",1,2,n", "h h,1,2,n", "h\n,1,2,n", "h,1,2,a\x10" "b", "h,1,2,\xff", "no relay for you",
 		"{\"address\":\"h\",\"portA\":0,\"portB\":2,\"rvdNonce\":\"x\"}",
 		"{\"address\":\"h\",\"portA\":1.0,\"portB\":2,\"rvdNonce\":\"x\"}",
 		"{\"address\":\"h\",\"portA\":\"1\",\"portB\":2,\"rvdNonce\":\"x\"}",
