@@ -6,12 +6,12 @@
 #include "at/directory.h"
 #include "atserver/dirserve.h"
 #include "atserver/server.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/ready.h"
 #include "base/str.h"
 #include "json/json.h"
-#include "base/buf.h"
 #include "net/listen.h"
 #include "net/sock.h"
 #include "store/store.h"
@@ -25,9 +25,12 @@
 #include <sys/resource.h>
 
 #define BACKLOG 4096
+/* Descriptors besides clients: listeners, the store, the directory, other servers. */
+#define OWN_FDS 128
 
 struct app {
 	const struct atserverd_conf *conf;
+	uint64_t max_connections;
 	struct ev_loop *loop;
 	struct np_store *store;
 	struct np_tls_ctx *server_tls, *client_tls, *root_tls;
@@ -53,19 +56,25 @@ static void watch_signals(struct app *app)
 	ev_signal_start(app->loop, &app->intr);
 }
 
-/* Each connection is a descriptor; the soft limit is a leftover of select(). */
-static void raise_limit(const struct atserverd_conf *conf)
+/*
+ * Each connection is a descriptor; the soft limit is a leftover of select(). Return: how many
+ * connections the limit leaves room for, so that one too many is told so instead of waiting.
+ */
+static uint64_t raise_limit(const struct atserverd_conf *conf)
 {
 	struct rlimit lim;
+	uint64_t room;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim))
-		return;
+		return conf->max_connections;
 	lim.rlim_cur = lim.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &lim);
-	if (lim.rlim_cur < conf->max_connections)
-		np_warn("descriptor limit below --max-connections limit=%llu connections=%llu",
-			(unsigned long long)lim.rlim_cur,
-			(unsigned long long)conf->max_connections);
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= conf->max_connections + OWN_FDS)
+		return conf->max_connections;
+	room = lim.rlim_cur > 2 * OWN_FDS ? lim.rlim_cur - OWN_FDS : lim.rlim_cur / 2;
+	np_warn("descriptor limit lowers --max-connections limit=%llu connections=%llu",
+		(unsigned long long)lim.rlim_cur, (unsigned long long)room);
+	return room;
 }
 
 static const char *or_null(const char *path)
@@ -106,7 +115,7 @@ static int open_server(struct app *app, struct np_err *err)
 	conf.directory_in_store = app->conf->directory || !app->directory;
 	conf.secrets_dir = or_null(app->conf->secrets_path);
 	conf.client_cert_required = app->conf->client_cert;
-	conf.max_connections = app->conf->max_connections;
+	conf.max_connections = app->max_connections;
 	conf.note_ttl_ms = app->conf->note_ttl_ms;
 	conf.stats_interval_ms = app->conf->stats_ms;
 	conf.idle_unauth_ms = app->conf->idle_ms;
@@ -216,7 +225,7 @@ static int serve(const struct atserverd_conf *conf)
 		np_error("no event loop: the kernel refused epoll, poll and select");
 		return 1;
 	}
-	raise_limit(conf);
+	app.max_connections = raise_limit(conf);
 	ret = open_all(&app, &err);
 	if (ret) {
 		np_error("cannot start: %s", np_err_text(&err));
