@@ -15,3 +15,6 @@ BLOB_OBJS := $(foreach d,$(B) $(B)/san $(B)/fuzz/obj,$(d)/userspace/lib/kern/bpf
 $(BLOB_OBJS): $(BPF_OBJS)
 $(BLOB_OBJS): BASE_CFLAGS += -DNP_BPF_DIR='"$(B)/bpf"'
 -include $(BPF_OBJS:.o=.d)
+
+# The tests of the express back end drive it with the load generator.
+tests: $(B)/bench/npload

@@ -263,6 +263,7 @@ int np_bpfobj_flush(struct np_err *err)
 	struct dirent *e;
 	DIR *d;
 
+	libbpf_set_print(print_libbpf);
 	for (i = all; i && i->if_index; i++)
 		np_tc_detach_filter(i->if_index);
 	if_freenameindex(all);

@@ -85,17 +85,18 @@ int np_xpair_index(struct np_xpair *xp)
 	return ret;
 }
 
-static void attempt_free(struct np_xattempt *attempt)
+static void attempt_free(struct np_xpair *xp)
 {
+	struct np_xattempt *attempt = xp->attempt;
 	struct np_xframe *frame;
 
-	if (!attempt)
-		return;
-	while ((frame = attempt->frames)) {
+	while (attempt && (frame = attempt->frames)) {
 		attempt->frames = frame->next;
+		xp->x->held_len -= frame->len;
 		free(frame);
 	}
 	free(attempt);
+	xp->attempt = NULL;
 }
 
 void np_xpair_free(struct np_xpair *xp)
@@ -111,7 +112,7 @@ void np_xpair_free(struct np_xpair *xp)
 		}
 		np_fd_close(&xp->reserved[side]);
 	}
-	attempt_free(xp->attempt);
+	attempt_free(xp);
 	if (xp->pair)
 		xp->pair->xp = NULL;
 	free(xp->why);
@@ -122,8 +123,7 @@ void np_xpair_refuse(struct np_xpair *xp, const struct np_err *why)
 {
 	free(xp->why);
 	xp->why = strdup(np_err_text(why));
-	attempt_free(xp->attempt);
-	xp->attempt = NULL;
+	attempt_free(xp);
 	xp->x->status.refused++;
 	np_xpair_move(xp, NP_X_REFUSED);
 	np_debug("express: stays in user space reason=%s", np_err_text(why));
@@ -278,10 +278,14 @@ void np_express_free(struct np_express *x)
 	free(x);
 }
 
-void np_express_status(const struct np_express *x, struct np_express_status *status)
+void np_express_status(const struct np_splice *splice, struct np_express_status *status)
 {
+	const struct np_express *x = splice->express;
 	const struct np_xpair *xp;
 
+	memset(status, 0, sizeof(*status));
+	if (!x)
+		return;
 	*status = x->status;
 	status->loaded = x->obj != NULL;
 	for (xp = x->spliced; xp; xp = xp->next) {

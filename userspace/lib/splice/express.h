@@ -34,6 +34,7 @@ struct np_express_status {
 	unsigned int spliced, lingering, orphans; /* pairs: alive, ended a moment ago, of a process that is gone */
 	uint64_t promoted, refused, rolled_back, held_frames;
 };
-void np_express_status(const struct np_express *express, struct np_express_status *status);
+/** np_express_status() - all zero when the engine does not use express. */
+void np_express_status(const struct np_splice *splice, struct np_express_status *status);
 
 #endif

@@ -46,10 +46,11 @@ struct np_xframe {
 struct np_xattempt {
 	struct np_leg leg[2];
 	struct np_xframe *frames, **frames_end;
-	size_t frames_len;
+	size_t frames_len[2];  /* payload is a little less */
 	uint32_t held_ack[2]; /* highest acknowledgement in a held segment of that side */
 	bool has_held_ack[2];
 	bool overflow;
+	int patience_ms; /* the longest hold that may be worth it */
 	long long held_at_ms;
 };
 
@@ -94,6 +95,7 @@ struct np_express {
 	ev_timer gather, settle, reap;
 	uint32_t generation;
 	uint16_t port_min, port_max; /* what connect() chooses from */
+	size_t held_len; /* bytes of all held segments */
 	struct np_express_status status;
 };
 
@@ -114,7 +116,9 @@ void np_promote_undo(struct np_xpair *xp);
 void np_promote_done(void *arg);
 
 /* replay.c */
+/** np_replay_open() - the device; does not touch the loop, may run in the thread. */
 int np_replay_open(struct np_express *x, struct np_err *err);
+void np_replay_start(struct np_express *x);
 void np_replay_close(struct np_express *x);
 /** np_replay_read() - take what waits on the TAP device. */
 void np_replay_read(struct np_express *x);

@@ -6,6 +6,7 @@
 #include "net/sock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -143,6 +144,17 @@ int np_leg_waiting(int fd, int *in, int *out)
 {
 	*in = *out = 0;
 	return ioctl(fd, SIOCINQ, in) < 0 || ioctl(fd, SIOCOUTQ, out) < 0 ? -errno : 0;
+}
+
+int np_leg_drain_ms(int fd, int bytes)
+{
+	struct tcp_info ti = { 0 };
+	uint64_t ms;
+
+	if (get_opt(fd, IPPROTO_TCP, TCP_INFO, &ti, sizeof(ti)) || !ti.tcpi_delivery_rate)
+		return INT_MAX;
+	ms = (uint64_t)bytes * 1000 / ti.tcpi_delivery_rate + ti.tcpi_rtt / 1000;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 static int read_queue_seq(int fd, int queue, uint32_t *seq)

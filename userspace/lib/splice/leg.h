@@ -39,6 +39,9 @@ int np_legs_may_join(const struct np_leg *a, const struct np_leg *b, struct np_e
  * errno. */
 int np_leg_waiting(int fd, int *in, int *out);
 
+/** np_leg_drain_ms() - how long it takes until the peer has acknowledged @bytes more, by the rate seen so far. */
+int np_leg_drain_ms(int fd, int bytes);
+
 /** np_leg_freeze() - enter repair mode and read the numbers; the socket sends nothing from now on,
  * not even at close. */
 int np_leg_freeze(int fd, struct np_leg *leg);

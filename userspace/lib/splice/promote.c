@@ -38,8 +38,13 @@
 #define HOLD_WANTED_MS 18  /* after so long nobody shall wait any more */
 #define SETTLE_MIN_MS 3	   /* but so long after the grace period is granted */
 #define HOLD_SURE_MS 1000  /* the program lets go by itself */
-#define BUSY_BYTES 65536   /* unread and unacknowledged: draining takes longer than a hold may last */
+#define CALM_BYTES 65536   /* unread and unacknowledged: will be gone at once */
+#define DRAIN_MS 10	   /* a drain that may fit into a hold */
+#define HOLD_BUSY_MS 60	   /* of what is under way in bulk anyhow */
+#define HOLD_BULK_MS 180   /* of what has not paused for BULK_TRIES; a retransmission comes after 200 at least */
+#define BULK_TRIES 3
 #define CLOCK_LEAD 1024    /* ticks: no segment of the peer's past gets a stamp that the other end has seen */
+#define ROOM_SLACK 65536  /* headers count too */
 #define MIN_CHECK 65536u
 
 static void retry_in(struct np_xpair *xp, int ms)
@@ -100,8 +105,14 @@ static void open_job(void *arg)
 {
 	struct np_express *x = arg;
 
-	if (np_bpfobj_open(&x->obj, &x->open_err))
+	if (np_bpfobj_open(&x->obj, &x->open_err)) {
 		x->obj = NULL;
+		return;
+	}
+	if (np_replay_open(x, &x->open_err)) {
+		np_bpfobj_close(x->obj);
+		x->obj = NULL;
+	}
 }
 
 static void give_up(struct np_express *x, const struct np_err *err)
@@ -121,10 +132,7 @@ static void open_done(struct np_express *x)
 		give_up(x, &err);
 		return;
 	}
-	if (np_replay_open(x, &err)) {
-		give_up(x, &err);
-		return;
-	}
+	np_replay_start(x);
 	np_info("express: ready");
 	np_reap_adopt(x);
 }
@@ -153,12 +161,27 @@ static bool is_open(struct np_express *x, struct np_err *err)
 	return false;
 }
 
-static bool is_calm(const struct np_pair *pair)
+/* May a hold succeed now? How long it may last is noted. */
+static bool is_calm(struct np_xpair *xp)
 {
-	int in[2], out[2];
+	const int *fd = xp->pair->fd;
+	int in[2], out[2], side, ms, drain = 0;
 
-	return !np_leg_waiting(pair->fd[0], &in[0], &out[0]) && !np_leg_waiting(pair->fd[1], &in[1], &out[1]) &&
-	       in[0] + in[1] + out[0] + out[1] <= BUSY_BYTES;
+	if (np_leg_waiting(fd[0], &in[0], &out[0]) || np_leg_waiting(fd[1], &in[1], &out[1]))
+		return false;
+	xp->attempt->patience_ms = HOLD_WANTED_MS;
+	if (in[0] + in[1] + out[0] + out[1] <= CALM_BYTES)
+		return true;
+	for (side = 0; side < 2; side++) {
+		ms = in[!side] + out[side] ? np_leg_drain_ms(fd[side], in[!side] + out[side]) : 0;
+		drain = ms > drain ? ms : drain;
+	}
+	xp->attempt->patience_ms = HOLD_BUSY_MS;
+	if (drain <= DRAIN_MS)
+		return true;
+	/* The reader has the queues to read from meanwhile; the sender notices a dip. */
+	xp->attempt->patience_ms = HOLD_BULK_MS;
+	return xp->tries >= BULK_TRIES && drain <= HOLD_BULK_MS;
 }
 
 static void on_due(struct ev_loop *loop, ev_timer *w, int revents)
@@ -191,7 +214,7 @@ static void on_due(struct ev_loop *loop, ev_timer *w, int revents)
 		np_xpair_refuse(xp, &err);
 		return;
 	}
-	if (!is_calm(xp->pair)) {
+	if (!is_calm(xp)) {
 		retry_later(xp);
 		return;
 	}
@@ -403,6 +426,9 @@ static int freeze_both(struct np_xpair *xp)
 		ret = np_leg_freeze(pair->fd[side], &xp->attempt->leg[side]);
 	for (side = 0; side < 2 && !ret; side++)
 		ret = has_news(pair->fd[side]) ? -EAGAIN : check_leg(xp, side, true);
+	/* Our window let more in than the other end has room for: the sockets shall have it. */
+	for (side = 0; side < 2 && !ret; side++)
+		ret = xp->attempt->frames_len[side] > xp->attempt->leg[!side].snd_wnd + ROOM_SLACK ? -ECANCELED : 0;
 	if (ret) {
 		np_leg_thaw(pair->fd[0]);
 		np_leg_thaw(pair->fd[1]);
@@ -482,6 +508,19 @@ static int try_switch(struct np_xpair *xp)
 	return 0;
 }
 
+static void roll_back(struct np_xpair *xp, int ret)
+{
+	const struct np_xattempt *attempt = xp->attempt;
+	int in[2] = { 0 }, out[2] = { 0 }, side;
+
+	for (side = 0; side < 2 && np_log_enabled(NP_LOG_DEBUG); side++)
+		(void)np_leg_waiting(xp->pair->fd[side], &in[side], &out[side]);
+	np_debug("express: rolled back code=%d tries=%u unread=%d,%d unacked=%d,%d held=%zu,%zu", ret, xp->tries + 1u,
+		 in[0], in[1], out[0], out[1], attempt->frames_len[0], attempt->frames_len[1]);
+	np_promote_undo(xp);
+	retry_later(xp);
+}
+
 static void settle_all(struct np_express *x)
 {
 	long long now = np_clock_mono_ms();
@@ -492,11 +531,10 @@ static void settle_all(struct np_express *x)
 	for (xp = x->held; xp; xp = next) {
 		next = xp->next;
 		ret = try_switch(xp);
-		if (!ret || (ret == -EAGAIN && (now - xp->attempt->held_at_ms < HOLD_WANTED_MS ||
+		if (!ret || (ret == -EAGAIN && (now - xp->attempt->held_at_ms < xp->attempt->patience_ms ||
 						now - xp->since_ms < SETTLE_MIN_MS)))
 			continue;
-		np_promote_undo(xp);
-		retry_later(xp);
+		roll_back(xp, ret);
 	}
 	if (x->held) {
 		ev_timer_set(&x->settle, SETTLE_S, 0.);

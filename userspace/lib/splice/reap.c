@@ -187,7 +187,7 @@ void np_reap_adopt(struct np_express *x)
 	struct np_express_status status;
 
 	(void)np_bpfobj_each(x->obj, adopt_flow, x);
-	np_express_status(x, &status);
+	np_express_status(x->splice, &status);
 	if (!status.orphans)
 		return;
 	np_info("express: adopted count=%u", status.orphans);

@@ -15,42 +15,40 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HELD_MAX (4u << 20) /* bytes of one pair; more: the attempt is given up */
+#define HELD_MAX (8u << 20) /* bytes of one side; more: the attempt is given up */
+#define HELD_ALL_MAX (64u << 20)
 #define READS_MAX 1024	    /* frames per turn */
 
-/* Tuple and acknowledgement of a frame as read from the device. False: no TCP. */
+/* Tuple and acknowledgement of a frame as read from the device. False: no TCP, which nobody but us could send to it. */
 static bool parse(const uint8_t *frame, size_t len, struct npx_key *key, uint32_t *ack, bool *has_ack)
 {
-	const uint8_t *eth = frame + NP_TAP_HEAD, *ip = eth + ETH_HLEN;
-	const struct tcphdr *tcp;
-	uint16_t proto;
+	const uint8_t *eth = frame + NP_TAP_HEAD, *ip = eth + ETH_HLEN, *tcp;
+	size_t ip_len, addr_at, addr_len;
 
 	memset(key, 0, sizeof(*key));
-	if (len < NP_TAP_HEAD + ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(*tcp))
+	if (len < NP_TAP_HEAD + ETH_HLEN + sizeof(struct iphdr))
 		return false;
-	memcpy(&proto, eth + 12, sizeof(proto));
-	if (proto == htons(ETH_P_IP)) {
-		key->family = 4;
-		memcpy(key->saddr, ip + 12, 4);
-		memcpy(key->daddr, ip + 16, 4);
-		tcp = (const struct tcphdr *)(ip + sizeof(struct iphdr));
-	} else if (proto == htons(ETH_P_IPV6)) {
-		key->family = 6;
-		memcpy(key->saddr, ip + 8, 16);
-		memcpy(key->daddr, ip + 24, 16);
-		tcp = (const struct tcphdr *)(ip + sizeof(struct ip6_hdr));
-	} else {
+	key->family = *ip >> 4;
+	if (key->family != 4 && key->family != 6)
 		return false;
-	}
-	memcpy(&key->sport, &tcp->source, sizeof(key->sport));
-	memcpy(&key->dport, &tcp->dest, sizeof(key->dport));
-	memcpy(ack, (const uint8_t *)tcp + 8, sizeof(*ack));
+	ip_len = key->family == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
+	addr_at = key->family == 4 ? offsetof(struct iphdr, saddr) : offsetof(struct ip6_hdr, ip6_src);
+	addr_len = key->family == 4 ? 4 : 16;
+	if (len < NP_TAP_HEAD + ETH_HLEN + ip_len + sizeof(struct tcphdr))
+		return false;
+	memcpy(key->saddr, ip + addr_at, addr_len);
+	memcpy(key->daddr, ip + addr_at + addr_len, addr_len);
+	tcp = ip + ip_len;
+	memcpy(&key->sport, tcp, sizeof(key->sport));
+	memcpy(&key->dport, tcp + 2, sizeof(key->dport));
+	memcpy(ack, tcp + 8, sizeof(*ack));
 	*ack = ntohl(*ack);
-	*has_ack = ((const uint8_t *)tcp)[13] & TH_ACK;
+	*has_ack = tcp[13] & TH_ACK;
 	return true;
 }
 
@@ -60,24 +58,25 @@ static void write_back(struct np_express *x, const uint8_t *data, size_t len)
 		np_debug("express: a held segment is lost: %s", strerror(errno));
 }
 
-static bool keep(struct np_xattempt *attempt, const uint8_t *data, size_t len)
+/* What finds no room is lost, its sender will send it again; the attempt is given up. */
+static void keep(struct np_express *x, struct np_xattempt *attempt, int side, const uint8_t *data, size_t len)
 {
-	struct np_xframe *frame;
+	struct np_xframe *frame = NULL;
 
-	if (attempt->frames_len + len > HELD_MAX) {
+	if (attempt->frames_len[side] + len <= HELD_MAX && x->held_len + len <= HELD_ALL_MAX)
+		frame = malloc(sizeof(*frame) + len);
+	if (!frame) {
 		attempt->overflow = true;
-		return true; /* its sender will send it again */
+		return;
 	}
-	frame = malloc(sizeof(*frame) + len);
-	if (!frame)
-		return true;
 	frame->next = NULL;
 	frame->len = len;
 	memcpy(frame->data, data, len);
 	*attempt->frames_end = frame;
 	attempt->frames_end = &frame->next;
-	attempt->frames_len += len;
-	return true;
+	attempt->frames_len[side] += len;
+	x->held_len += len;
+	x->status.held_frames++;
 }
 
 static void take_frame(struct np_express *x, const uint8_t *data, size_t len)
@@ -90,7 +89,7 @@ static void take_frame(struct np_express *x, const uint8_t *data, size_t len)
 	int side;
 
 	if (!parse(data, len, &key, &ack, &has_ack))
-		return; /* nobody but us sends to this device */
+		return;
 	ref = np_xtable_find(&x->table, &key);
 	if (!ref || ref->xp->state != NP_X_HELD) {
 		write_back(x, data, len);
@@ -98,8 +97,7 @@ static void take_frame(struct np_express *x, const uint8_t *data, size_t len)
 	}
 	attempt = ref->xp->attempt;
 	side = ref == &ref->xp->ref[1];
-	x->status.held_frames++;
-	keep(attempt, data, len);
+	keep(x, attempt, side, data, len);
 	if (has_ack && (!attempt->has_held_ack[side] || (int32_t)(ack - attempt->held_ack[side]) > 0)) {
 		attempt->held_ack[side] = ack;
 		attempt->has_held_ack[side] = true;
@@ -127,11 +125,12 @@ void np_replay_flush(struct np_express *x, struct np_xattempt *attempt)
 
 	while ((frame = attempt->frames)) {
 		attempt->frames = frame->next;
+		x->held_len -= frame->len;
 		write_back(x, frame->data, frame->len);
 		free(frame);
 	}
 	attempt->frames_end = &attempt->frames;
-	attempt->frames_len = 0;
+	attempt->frames_len[0] = attempt->frames_len[1] = 0;
 }
 
 static void on_tap(struct ev_loop *loop, ev_io *w, int revents)
@@ -144,21 +143,19 @@ static void on_tap(struct ev_loop *loop, ev_io *w, int revents)
 int np_replay_open(struct np_express *x, struct np_err *err)
 {
 	char name[IFNAMSIZ];
-	int ret;
 
 	x->frame = malloc(NP_TAP_FRAME_MAX);
 	if (!x->frame)
 		return np_fail(err, -ENOMEM, "express: no memory");
 	x->tap_fd = np_tap_open(name, &x->tap, err);
-	if (x->tap_fd < 0)
-		return x->tap_fd;
-	ret = np_bpfobj_attach_replay(x->obj, x->tap, err);
-	if (ret)
-		return ret;
+	return x->tap_fd < 0 ? x->tap_fd : np_bpfobj_attach_replay(x->obj, x->tap, err);
+}
+
+void np_replay_start(struct np_express *x)
+{
 	ev_io_init(&x->tap_io, on_tap, x->tap_fd, EV_READ);
 	x->tap_io.data = x;
 	ev_io_start(x->splice->loop, &x->tap_io);
-	return 0;
 }
 
 void np_replay_close(struct np_express *x)
