@@ -86,13 +86,16 @@ static void try_verb(enum np_verb verb, char *rest)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *line = malloc(size + 1), *rest;
+	enum np_verb verb;
 
 	if (!line)
 		return 0;
 	memcpy(line, data, size);
 	line[size] = '\0';
-	if (np_parse_utf8(line, size))
-		try_verb(np_parse_verb(line, &rest), rest);
+	if (np_parse_utf8(line, size)) {
+		verb = np_parse_verb(line, &rest);
+		try_verb(verb, rest);
+	}
 	free(line);
 	return 0;
 }
