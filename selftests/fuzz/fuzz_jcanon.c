@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The raw bytes of a member: for text that the parser takes, they are what the parser sees under that name. The
- * scanner alone must stay inside any text.
+ * The raw bytes of a member: for text that the parser takes, they are what the parser sees under
+ * that name. The scanner alone must stay inside any text.
  */
 #include "base/buf.h"
 #include "json/jcanon.h"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Bytes in pieces: the first byte chooses the piece size, the rest is the stream. Both ways give the same lines. */
+/*
+ * Bytes in pieces: the first byte chooses the piece size, the rest is the stream. Both ways give
+ * the same lines.
+ */
 #include "net/linebuf.h"
 
 #include <stdlib.h>
@@ -44,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	a = split(data + 1, size - 1, size, &whole);
 	b = split(data + 1, size - 1, data[0] % 16 + 1u, &parts);
-	if (a != b || whole.len != parts.len || (whole.len && memcmp(whole.data, parts.data, whole.len)))
+	if (a != b || whole.len != parts.len ||
+	    (whole.len && memcmp(whole.data, parts.data, whole.len)))
 		abort();
 	np_buf_fini(&whole);
 	np_buf_fini(&parts);

@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct np_err err = NP_ERR_INIT;
 	char key[NP_AT_KEY_MAX + 2 * NP_ATSIGN_MAX + 2];
 
-	if (np_at_note_parse((const char *)data, size, &note, &err) == 0 && !note.is_stats && !note.is_text) {
+	if (np_at_note_parse((const char *)data, size, &note, &err) == 0 && !note.is_stats &&
+	    !note.is_text) {
 		snprintf(key, sizeof(key), "%s:%s%s", note.to, note.name, note.from);
 		if (strcmp(key, note.key) || strchr(note.name, '@'))
 			abort();

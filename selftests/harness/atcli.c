@@ -2,7 +2,8 @@
 /*
  * An atProtocol client for tests: every command is one operation of at/client.h.
  *
- *	atcli -a @alice [-k FILE] -r HOST:PORT --root-ca FILE put @bob NAME VALUE	("self", "public" for the receiver)
+ *	atcli -a @alice [-k FILE] -r HOST:PORT --root-ca FILE put @bob NAME VALUE
+ *		("self" and "public" stand for a receiver, too)
  *	atcli ... get @bob NAME
  *	atcli ... del @bob NAME
  *	atcli ... scan [@bob]
@@ -10,7 +11,8 @@
  *	atcli ... raw LINE				(the answer behind "data:")
  *	atcli ... monitor [--replay] [--count N] [--timeout S] [REGEX]
  *
- * monitor prints "ready" once it is up, then a JSON object a notification. Exit: 0 done, 1 failed, 2 usage.
+ * monitor prints "ready" once it is up, then a JSON object a notification. Exit: 0 done, 1 failed,
+ * 2 usage.
  */
 #include "at/atsign.h"
 #include "at/client.h"
@@ -93,8 +95,11 @@ static int open_app(struct app *app, struct conf *conf)
 		ret = np_tls_client_ctx(conf->root_ca, NULL, NULL, &app->tls, &err);
 	if (!ret)
 		ret = np_directory_new(app->loop, app->tls, conf->root_domain, &app->dir, &err);
-	params = (struct np_at_client_params){ .loop = app->loop, .tls = app->tls, .dir = app->dir, .keys = app->keys,
-					       .once = true };
+	params = (struct np_at_client_params){.loop = app->loop,
+					      .tls = app->tls,
+					      .dir = app->dir,
+					      .keys = app->keys,
+					      .once = true};
 	if (!ret)
 		ret = np_at_client_new(&params, NULL, NULL, &app->client, &err);
 	ev_timer_init(&app->timeout, on_timeout, conf->timeout_ms / 1000., 0.);
@@ -153,7 +158,7 @@ static void fill(struct np_at_put *put, const struct conf *conf, const struct cl
 
 static int cmd_put(void *conf, const struct cli_parse *parse)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 	struct np_at_put put;
 
 	fill(&put, conf, parse);
@@ -164,7 +169,7 @@ static int cmd_put(void *conf, const struct cli_parse *parse)
 
 static int cmd_notify(void *conf, const struct cli_parse *parse)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 	struct np_at_put put;
 
 	fill(&put, conf, parse);
@@ -176,17 +181,18 @@ static int cmd_notify(void *conf, const struct cli_parse *parse)
 static int cmd_get(void *arg, const struct cli_parse *parse)
 {
 	const struct conf *conf = arg;
-	struct app app = { 0 };
+	struct app app = {0};
 	const char *from = strcmp(parse->args[0], "self") ? parse->args[0] : NULL;
 
 	if (open_app(&app, arg))
 		return close_app(&app) | 1;
-	return run(&app, np_at_client_get(app.client, from, parse->args[1], conf->bypass, on_reply, &app));
+	return run(&app, np_at_client_get(app.client, from, parse->args[1], conf->bypass, on_reply,
+					  &app));
 }
 
 static int cmd_del(void *arg, const struct cli_parse *parse)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 	const char *to = strcmp(parse->args[0], "self") ? parse->args[0] : NULL;
 
 	if (open_app(&app, arg))
@@ -196,20 +202,22 @@ static int cmd_del(void *arg, const struct cli_parse *parse)
 
 static int cmd_scan(void *arg, const struct cli_parse *parse)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 
 	if (open_app(&app, arg))
 		return close_app(&app) | 1;
-	return run(&app, np_at_client_scan(app.client, parse->nr_args ? parse->args[0] : NULL, NULL, on_reply, &app));
+	return run(&app, np_at_client_scan(app.client, parse->nr_args ? parse->args[0] : NULL, NULL,
+					   on_reply, &app));
 }
 
 static int cmd_raw(void *arg, const struct cli_parse *parse)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 
 	if (open_app(&app, arg))
 		return close_app(&app) | 1;
-	return run(&app, np_at_client_command(app.client, parse->args[0], strlen(parse->args[0]), on_reply, &app));
+	return run(&app, np_at_client_command(app.client, parse->args[0], strlen(parse->args[0]),
+					      on_reply, &app));
 }
 
 static void on_note(const struct np_at_notification *note, void *arg)
@@ -250,17 +258,18 @@ static void on_state(bool up, const struct np_err *err, void *arg)
 
 static int cmd_monitor(void *arg, const struct cli_parse *parse)
 {
-	static const struct np_monitor_ops ops = { .note = on_note, .bad = on_bad, .state = on_state };
+	static const struct np_monitor_ops ops = {
+		.note = on_note, .bad = on_bad, .state = on_state};
 	const struct conf *conf = arg;
 	const char *regex = parse->nr_args ? parse->args[0] : NULL;
 	struct np_err err = NP_ERR_INIT;
-	struct app app = { 0 };
+	struct app app = {0};
 	int ret;
 
 	if (open_app(&app, arg))
 		return close_app(&app) | 1;
-	ret = (conf->replay ? np_monitor_open_replay : np_monitor_open)(app.client, regex, 10000, &ops, &app,
-									&app.monitor, &err);
+	ret = (conf->replay ? np_monitor_open_replay : np_monitor_open)(
+		app.client, regex, 10000, &ops, &app, &app.monitor, &err);
 	if (ret) {
 		complain(&err);
 		close_app(&app);
@@ -277,39 +286,40 @@ static const struct cli_opt opts[] = {
 	CLI_STR("root-domain", 'r', "HOST[:PORT]", C, root_domain, "the atDirectory", 0),
 	CLI_STR("root-ca", 0, "FILE", C, root_ca, "PEM file of the CAs to trust", 0),
 	CLI_DURATION("timeout", 't', "TIME", C, timeout_ms, "fail after this", 0),
-	CLI_END
-};
+	CLI_END};
 static const struct cli_opt put_opts[] = {
-	CLI_DURATION("ttl", 0, "TIME", C, ttl_ms, "lifetime of the record", 0),
-	CLI_END
-};
+	CLI_DURATION("ttl", 0, "TIME", C, ttl_ms, "lifetime of the record", 0), CLI_END};
 static const struct cli_opt get_opts[] = {
-	CLI_FLAG("bypass-cache", 0, C, bypass, "ask the owner's server", 0),
-	CLI_END
-};
+	CLI_FLAG("bypass-cache", 0, C, bypass, "ask the owner's server", 0), CLI_END};
 static const struct cli_opt monitor_opts[] = {
 	CLI_FLAG("replay", 0, C, replay, "also what the server holds", 0),
-	CLI_U64("count", 'n', "N", C, count, "leave after so many, 0 never", 0, 0, 0),
-	CLI_END
-};
+	CLI_U64("count", 'n', "N", C, count, "leave after so many, 0 never", 0, 0, 0), CLI_END};
 static const struct cli_cmd cmds[] = {
-	CLI_CMD("put", cmd_put, put_opts, "store a record", .args = "TO NAME VALUE", .min_args = 3, .max_args = 3),
-	CLI_CMD("get", cmd_get, get_opts, "read a record", .args = "FROM NAME", .min_args = 2, .max_args = 2),
-	CLI_CMD("del", cmd_del, NULL, "delete a record", .args = "TO NAME", .min_args = 2, .max_args = 2),
-	CLI_CMD("scan", cmd_scan, NULL, "list keys", .args = "[ATSIGN]", .max_args = 1),
-	CLI_CMD("notify", cmd_notify, put_opts, "send a notification", .args = "TO NAME VALUE", .min_args = 3,
+	CLI_CMD("put", cmd_put, put_opts, "store a record", .args = "TO NAME VALUE", .min_args = 3,
 		.max_args = 3),
-	CLI_CMD("raw", cmd_raw, NULL, "send a verb line", .args = "LINE", .min_args = 1, .max_args = 1),
-	CLI_CMD("monitor", cmd_monitor, monitor_opts, "print notifications", .args = "[REGEX]", .max_args = 1),
-	CLI_CMD_END
-};
+	CLI_CMD("get", cmd_get, get_opts, "read a record", .args = "FROM NAME", .min_args = 2,
+		.max_args = 2),
+	CLI_CMD("del", cmd_del, NULL, "delete a record", .args = "TO NAME", .min_args = 2,
+		.max_args = 2),
+	CLI_CMD("scan", cmd_scan, NULL, "list keys", .args = "[ATSIGN]", .max_args = 1),
+	CLI_CMD("notify", cmd_notify, put_opts, "send a notification", .args = "TO NAME VALUE",
+		.min_args = 3, .max_args = 3),
+	CLI_CMD("raw", cmd_raw, NULL, "send a verb line", .args = "LINE", .min_args = 1,
+		.max_args = 1),
+	CLI_CMD("monitor", cmd_monitor, monitor_opts, "print notifications", .args = "[REGEX]",
+		.max_args = 1),
+	CLI_CMD_END};
 static const struct cli_prog prog = {
-	.name = "atcli", .purpose = "atProtocol client for tests", .opts = opts, .cmds = cmds, .need_cmd = true,
+	.name = "atcli",
+	.purpose = "atProtocol client for tests",
+	.opts = opts,
+	.cmds = cmds,
+	.need_cmd = true,
 };
 
 int main(int argc, char **argv)
 {
-	struct conf conf = { .root_domain = "root.atsign.org", .timeout_ms = 30000 };
+	struct conf conf = {.root_domain = "root.atsign.org", .timeout_ms = 30000};
 
 	return np_cli_main(&prog, argc, argv, &conf);
 }

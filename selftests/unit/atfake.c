@@ -46,6 +46,7 @@ struct fake_conn {
 	char who[NP_ATSIGN_MAX];
 	char challenge[256];
 	bool owes_prompt;
+	struct np_buf held;
 };
 
 static void must(bool ok, const char *what)
@@ -56,7 +57,7 @@ static void must(bool ok, const char *what)
 	abort();
 }
 
-/* --- records ------------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static void free_record(void *value)
 {
@@ -87,13 +88,21 @@ const char *fake_value(const struct fake_world *w, const char *key)
 	return r ? r->value : NULL;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void send_bytes(struct fake_conn *c, const void *data, size_t len)
 {
 	const struct fake_mood *mood = c->is_dir ? &c->w->dir_mood : &c->w->mood;
 	const char *p = data;
 
+	if (!c->is_dir && mood->hold && c->w->nr_commands > 1) {
+		np_buf_append(&c->held, data, len);
+		if (c->w->nr_commands <= mood->hold)
+			return;
+		np_tls_write(c->tls, c->held.data, c->held.len);
+		np_buf_fini(&c->held);
+		return;
+	}
 	while (len) {
 		size_t part = mood->cut && mood->cut < len ? mood->cut : len;
 
@@ -159,15 +168,15 @@ static void answer_record(struct fake_conn *c, const char *key, bool all)
 	np_buf_fini(&out);
 }
 
-/* --- verbs --------------------------------------------------------------------------------------------------- */
+/* --- verbs ------------------------------------------------------------------------------------ */
 
 static void do_from(struct fake_conn *c, const char *who)
 {
 	char data[sizeof(c->challenge) + 8];
 
 	must(np_atsign_parse(who, c->who, NULL) == 0, "from");
-	snprintf(c->challenge, sizeof(c->challenge), "_4af24c03-d732-48f8-a9a2-570e8fb6a01c%s:%u-49c9", c->who,
-		 c->w->nr_commands);
+	snprintf(c->challenge, sizeof(c->challenge),
+		 "_4af24c03-d732-48f8-a9a2-570e8fb6a01c%s:%u-49c9", c->who, c->w->nr_commands);
 	snprintf(data, sizeof(data), "%s%s", c->w->mood.proof ? "proof:" : "", c->challenge);
 	answer_data(c, data);
 }
@@ -178,7 +187,8 @@ static void do_pkam(struct fake_conn *c, const char *args)
 	const char *sig = strrchr(args, ':');
 
 	if (o && o->pkam && sig &&
-	    !np_rsa_verify_b64(o->pkam, NP_HASH_SHA256, c->challenge, strlen(c->challenge), sig + 1, strlen(sig + 1))) {
+	    !np_rsa_verify_b64(o->pkam, NP_HASH_SHA256, c->challenge, strlen(c->challenge), sig + 1,
+			       strlen(sig + 1))) {
 		c->is_in = true;
 		answer(c, "data:success");
 	} else {
@@ -192,18 +202,21 @@ static void do_cram(struct fake_conn *c, const char *digest)
 	char want[NP_HASH_HEX_MAX];
 
 	if (!o || !o->secret[0]) {
-		answer(c, "error:AT0015-Exception: privatekey:at_secret does not exist in keystore");
+		answer(c,
+		       "error:AT0015-Exception: privatekey:at_secret does not exist in keystore");
 		return;
 	}
-	np_hash_hex(NP_HASH_SHA512, o->secret, strlen(o->secret), c->challenge, strlen(c->challenge), want);
+	np_hash_hex(NP_HASH_SHA512, o->secret, strlen(o->secret), c->challenge,
+		    strlen(c->challenge), want);
 	c->is_in = !strcmp(want, digest);
 	answer(c, c->is_in ? "data:success" : "error:AT0401-Exception: Authentication Failed");
 }
 
 static bool take_meta(char **p, struct np_json *meta)
 {
-	static const char *const names[] = { "ttl",	    "ttb",	    "ttr",	"ccd",	   "dataSignature",
-					     "isEncrypted", "sharedKeyEnc", "pubKeyCS", "ivNonce", "ttln" };
+	static const char *const names[] = {
+		"ttl",	       "ttb",	       "ttr",	   "ccd",     "dataSignature",
+		"isEncrypted", "sharedKeyEnc", "pubKeyCS", "ivNonce", "ttln"};
 	size_t i, len;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -274,7 +287,7 @@ static bool scan_one(const char *key, void *value, void *arg)
 
 static void do_scan(struct fake_conn *c, const char *args)
 {
-	struct scan s = { .list = np_json_arr(), .owner = c->who, .part = strchr(args, ' ') };
+	struct scan s = {.list = np_json_arr(), .owner = c->who, .part = strchr(args, ' ')};
 	struct np_buf out = NP_BUF_INIT;
 
 	s.part = s.part ? s.part + 1 : NULL;
@@ -289,7 +302,8 @@ static void push_note(struct fake_conn *c, const char *json)
 {
 	struct np_buf out = NP_BUF_INIT;
 
-	np_buf_printf(&out, "%s%snotification: %s\n", c->owes_prompt ? c->who : "", c->owes_prompt ? "@" : "", json);
+	np_buf_printf(&out, "%s%snotification: %s\n", c->owes_prompt ? c->who : "",
+		      c->owes_prompt ? "@" : "", json);
 	c->owes_prompt = false;
 	send_bytes(c, out.data, out.len);
 	np_buf_fini(&out);
@@ -376,7 +390,8 @@ static void do_enroll(struct fake_conn *c, const char *json)
 	o->pkam = NULL;
 	must(np_rsa_load_public(pub, strlen(pub), &o->pkam, NULL) == 0, "apkamPublicKey");
 	np_json_put(req);
-	answer_data(c, "{\"enrollmentId\":\"e7b0e7b0-0000-4000-8000-000000000001\",\"status\":\"approved\"}");
+	answer_data(c, "{\"enrollmentId\":\"e7b0e7b0-0000-4000-8000-000000000001\",\"status\":"
+		       "\"approved\"}");
 }
 
 static void do_delete(struct fake_conn *c, const char *key)
@@ -461,7 +476,7 @@ static void on_dir_line(struct fake_conn *c, const char *line)
 	send_bytes(c, text, strlen(text));
 }
 
-/* --- connections --------------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void free_conn(struct fake_conn *c)
 {
@@ -473,6 +488,7 @@ static void free_conn(struct fake_conn *c)
 	np_tls_close(c->tls);
 	np_fd_close(&c->raw_fd);
 	np_linebuf_fini(&c->lines);
+	np_buf_fini(&c->held);
 	free(c);
 }
 
@@ -510,7 +526,7 @@ static void on_closed(struct np_tls *tls, const struct np_err *err, void *arg)
 	free_conn(arg);
 }
 
-static const struct np_tls_ops fake_ops = { .ready = on_ready, .data = on_data, .closed = on_closed };
+static const struct np_tls_ops fake_ops = {.ready = on_ready, .data = on_data, .closed = on_closed};
 
 static struct fake_conn *new_conn(struct fake_world *w, bool is_dir, int fd)
 {
@@ -527,7 +543,8 @@ static struct fake_conn *new_conn(struct fake_world *w, bool is_dir, int fd)
 	if (!is_dir && w->mood.mute_tls)
 		c->raw_fd = fd;
 	else
-		must(np_tls_accept(w->loop, w->server_tls, fd, &fake_ops, c, &c->tls, NULL) == 0, "accept");
+		must(np_tls_accept(w->loop, w->server_tls, fd, &fake_ops, c, &c->tls, NULL) == 0,
+		     "accept");
 	return c;
 }
 
@@ -549,13 +566,14 @@ void fake_drop_conns(struct fake_world *w)
 		free_conn(w->conns);
 }
 
-/* --- world --------------------------------------------------------------------------------------------------- */
+/* --- world ------------------------------------------------------------------------------------ */
 
-static void make_server_tls(struct fake_world *w, const struct np_cert *ca, const char *host, int64_t from_s,
-			    int64_t to_s)
+static void make_server_tls(struct fake_world *w, const struct np_cert *ca, const char *host,
+			    int64_t from_s, int64_t to_s)
 {
-	const char *const hosts[] = { host };
-	const struct np_cert_params params = { .hosts = hosts, .nr_hosts = 1, .from_s = from_s, .to_s = to_s };
+	const char *const hosts[] = {host};
+	const struct np_cert_params params = {
+		.hosts = hosts, .nr_hosts = 1, .from_s = from_s, .to_s = to_s};
 	struct np_cert *cert = NULL;
 	char pem[96], key[96];
 
@@ -570,15 +588,17 @@ static void make_server_tls(struct fake_world *w, const struct np_cert *ca, cons
 	must(np_tls_server_ctx(pem, key, NULL, &w->server_tls, NULL) == 0, "server context");
 }
 
-void fake_serve_with(struct fake_world *w, const struct np_cert *ca, const char *host, int64_t from_s, int64_t to_s)
+void fake_serve_with(struct fake_world *w, const struct np_cert *ca, const char *host,
+		     int64_t from_s, int64_t to_s)
 {
 	make_server_tls(w, ca ? ca : w->ca, host, from_s, to_s);
 }
 
 void fake_start_at(struct fake_world *w)
 {
-	must(np_listener_open(w->loop, np_sock_listen("127.0.0.1", 0, 16, NULL), "fake atServer", on_accept_at, w,
-			      &w->at_listener) == 0, "listen");
+	must(np_listener_open(w->loop, np_sock_listen("127.0.0.1", 0, 16, NULL), "fake atServer",
+			      on_accept_at, w, &w->at_listener) == 0,
+	     "listen");
 	w->at_port = np_listener_port(w->at_listener);
 }
 
@@ -591,7 +611,7 @@ void fake_stop_at(struct fake_world *w)
 
 void fake_open(struct fake_world *w)
 {
-	static const struct np_cert_params ca = { .name = "fake world CA" };
+	static const struct np_cert_params ca = {.name = "fake world CA"};
 	struct np_buf pem = NP_BUF_INIT;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -606,9 +626,11 @@ void fake_open(struct fake_world *w)
 	must(np_file_create_new(w->ca_path, pem.data, pem.len, 0644, NULL) == 0, "CA file");
 	np_buf_fini(&pem);
 	make_server_tls(w, w->ca, "127.0.0.1", 0, 0);
-	must(np_tls_client_ctx(w->ca_path, NULL, NULL, &w->client_tls, NULL) == 0, "client context");
-	must(np_listener_open(w->loop, np_sock_listen("127.0.0.1", 0, 16, NULL), "fake directory", on_accept_dir, w,
-			      &w->dir_listener) == 0, "listen");
+	must(np_tls_client_ctx(w->ca_path, NULL, NULL, &w->client_tls, NULL) == 0,
+	     "client context");
+	must(np_listener_open(w->loop, np_sock_listen("127.0.0.1", 0, 16, NULL), "fake directory",
+			      on_accept_dir, w, &w->dir_listener) == 0,
+	     "listen");
 	w->dir_port = np_listener_port(w->dir_listener);
 	fake_start_at(w);
 }
@@ -662,7 +684,9 @@ static struct np_at_keys *keys_of(const char *atsign)
 
 	if (keys)
 		return keys;
-	must(np_at_keys_generate(atsign, &keys, NULL) == 0 && np_map_put(&all, atsign, keys, NULL) == 0, "keys");
+	must(np_at_keys_generate(atsign, &keys, NULL) == 0 &&
+		     np_map_put(&all, atsign, keys, NULL) == 0,
+	     "keys");
 	return keys;
 }
 

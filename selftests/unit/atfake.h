@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A world for the atProtocol client's tests: a private CA, a directory and an atServer for any number of atSigns, in
- * the test's own loop, on loopback. It is small on purpose; the real one is userspace/atserverd.
+ * A world for the atProtocol client's tests: a private CA, a directory and an atServer for any
+ * number of atSigns, in the test's own loop, on loopback. It is small on purpose; the real one is
+ * userspace/atserverd.
  */
 #ifndef SELFTESTS_ATFAKE_H
 #define SELFTESTS_ATFAKE_H
@@ -34,6 +35,7 @@ struct fake_mood {
 	unsigned int after;	/* let so many of them pass before */
 	bool drop_sharedkeyenc; /* notifications carry none, as old servers replay them */
 	bool proof;		/* takes its owner for a stranger */
+	unsigned int hold;	/* keeps answers back until so many commands came after "from" */
 };
 
 struct fake_world {
@@ -57,19 +59,28 @@ struct fake_world {
 
 void fake_open(struct fake_world *w);
 void fake_close(struct fake_world *w);
-/** fake_owner() - an activated atSign: keys that live as long as the process, its public key published. */
+/**
+ * fake_owner() - an activated atSign: keys that live as long as the process, its public key
+ * published.
+ */
 struct np_at_keys *fake_owner(struct fake_world *w, const char *atsign);
 /** fake_invite() - an atSign that waits for its activation with this CRAM secret. */
 void fake_invite(struct fake_world *w, const char *atsign, const char *secret);
 /** fake_root() - "127.0.0.1:port" of the directory. */
 const char *fake_root(const struct fake_world *w);
 /** fake_serve_with() - let the atServer present another certificate. */
-void fake_serve_with(struct fake_world *w, const struct np_cert *ca, const char *host, int64_t from_s, int64_t to_s);
+void fake_serve_with(struct fake_world *w, const struct np_cert *ca, const char *host,
+		     int64_t from_s, int64_t to_s);
 void fake_drop_conns(struct fake_world *w);
-/** fake_stop_at() - nobody listens at the atServer's place any more; fake_start_at() is at a new port. */
+/**
+ * fake_stop_at() - nobody listens at the atServer's place any more; fake_start_at() is at a new
+ * port.
+ */
 void fake_stop_at(struct fake_world *w);
 void fake_start_at(struct fake_world *w);
-/** fake_notify() - hand a notification line (JSON) to the monitors of @to and keep it for replay. */
+/**
+ * fake_notify() - hand a notification line (JSON) to the monitors of @to and keep it for replay.
+ */
 void fake_notify(struct fake_world *w, const char *to, const char *json);
 void fake_put(struct fake_world *w, const char *key, const char *value, const char *meta_json);
 const char *fake_value(const struct fake_world *w, const char *key);

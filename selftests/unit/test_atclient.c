@@ -48,8 +48,8 @@ static void on_state(bool up, const struct np_err *err, void *arg)
 
 static void join(struct party *party, const char *atsign, bool once, unsigned int timeout_ms)
 {
-	struct np_at_client_params params = { .loop = w.loop, .tls = w.client_tls, .once = once,
-					      .timeout_ms = timeout_ms };
+	struct np_at_client_params params = {
+		.loop = w.loop, .tls = w.client_tls, .once = once, .timeout_ms = timeout_ms};
 	struct np_err err = NP_ERR_INIT;
 
 	memset(party, 0, sizeof(*party));
@@ -97,13 +97,20 @@ static bool wait_answer(struct answer *a)
 	return fake_run(&w, &a->done, 8000);
 }
 
-static void put(struct party *from, const char *to, const char *name, const char *value, bool notify)
+static void put(struct party *from, const char *to, const char *name, const char *value,
+		bool notify)
 {
-	struct np_at_put put = { .to = to, .name = name, .value = value, .value_len = strlen(value), .ttl_ms = 10000,
-				 .ttln_ms = 60000 };
-	struct answer a = { 0 };
+	struct np_at_put put = {.to = to,
+				.name = name,
+				.value = value,
+				.value_len = strlen(value),
+				.ttl_ms = 10000,
+				.ttln_ms = 60000};
+	struct answer a = {0};
 
-	KTAP_EQ((notify ? np_at_client_notify : np_at_client_put)(from->client, &put, on_answer, &a), 0);
+	KTAP_EQ((notify ? np_at_client_notify : np_at_client_put)(from->client, &put, on_answer,
+								  &a),
+		0);
 	KTAP_OK(wait_answer(&a));
 	if (a.err.code)
 		KTAP_FAILF("put: %s", a.err.msg);
@@ -111,7 +118,7 @@ static void put(struct party *from, const char *to, const char *name, const char
 
 static void expect_get(struct party *by, const char *from, const char *name, const char *value)
 {
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	KTAP_EQ(np_at_client_get(by->client, from, name, false, on_answer, &a), 0);
 	KTAP_OK(wait_answer(&a));
@@ -120,7 +127,7 @@ static void expect_get(struct party *by, const char *from, const char *name, con
 	KTAP_STREQ(a.data, value);
 }
 
-/* --- sharing ------------------------------------------------------------------------------------------------- */
+/* --- sharing ---------------------------------------------------------------------------------- */
 
 static void first_use_makes_and_stores_the_key(void)
 {
@@ -161,8 +168,8 @@ static void a_new_client_needs_one_lookup(void)
 	put(&alice, "@bob", "a.buzz", "1", false);
 	np_at_client_free(alice.client);
 	{
-		struct np_at_client_params params = { .loop = w.loop, .tls = w.client_tls, .dir = alice.dir,
-						      .keys = alice.keys };
+		struct np_at_client_params params = {
+			.loop = w.loop, .tls = w.client_tls, .dir = alice.dir, .keys = alice.keys};
 
 		KTAP_EQ(np_at_client_new(&params, on_state, &alice, &alice.client, NULL), 0);
 	}
@@ -179,7 +186,7 @@ static void records_of_other_libraries_are_completed(void)
 {
 	struct np_buf own = NP_BUF_INIT, theirs = NP_BUF_INIT;
 	char aes[45];
-	uint8_t key[32] = { 7 };
+	uint8_t key[32] = {7};
 
 	begin();
 	np_b64_encode(key, sizeof(key), aes);
@@ -218,7 +225,7 @@ static bool pubkey_seen(void *arg)
 static void changed_public_key_makes_a_new_shared_key(void)
 {
 	struct np_at_keys *fresh = NULL;
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	begin();
 	put(&alice, "@bob", "a.buzz", "1", false);
@@ -227,14 +234,17 @@ static void changed_public_key_makes_a_new_shared_key(void)
 	KTAP_EQ(np_at_keys_generate("@bob", &fresh, NULL), 0);
 	fake_put(&w, "public:publickey@bob", np_buf_str(&fresh->enc_public_b64), NULL);
 	{
-		struct np_at_client_params params = { .loop = w.loop, .tls = w.client_tls, .dir = alice.dir,
-						      .keys = alice.keys };
+		struct np_at_client_params params = {
+			.loop = w.loop, .tls = w.client_tls, .dir = alice.dir, .keys = alice.keys};
 
 		KTAP_EQ(np_at_client_new(&params, on_state, &alice, &alice.client, NULL), 0);
 	}
 	put(&alice, "@bob", "a.buzz", "2", false);
 	KTAP_EQ(fake_count(&w, "delete:@bob:shared_key@alice\n"), 1);
-	/* The check comes by itself a little later; the next record has a key that the new bob can open. */
+	/*
+	 * The check comes by itself a little later; the next record has a key that the new bob can
+	 * open.
+	 */
 	KTAP_OK(fake_wait(&w, pubkey_seen, NULL, 8000));
 	KTAP_EQ(np_at_client_command(alice.client, "noop:0", 6, on_answer, &a), 0);
 	KTAP_OK(wait_answer(&a));
@@ -253,8 +263,8 @@ static void changed_public_key_makes_a_new_shared_key(void)
 
 static void unknown_receiver_leaves_nothing_behind(void)
 {
-	struct np_at_put put_ = { .to = "@nobody", .name = "x.buzz", .value = "v", .value_len = 1 };
-	struct answer a = { 0 };
+	struct np_at_put put_ = {.to = "@nobody", .name = "x.buzz", .value = "v", .value_len = 1};
+	struct answer a = {0};
 
 	begin();
 	KTAP_EQ(np_at_client_notify(alice.client, &put_, on_answer, &a), 0);
@@ -265,15 +275,24 @@ static void unknown_receiver_leaves_nothing_behind(void)
 	end();
 }
 
-/* --- commands as written ------------------------------------------------------------------------------------- */
+/* --- commands as written ---------------------------------------------------------------------- */
 
 static void notify_has_the_canonical_form(void)
 {
-	struct np_at_put put_ = { .to = "@bob", .name = "Ping.dev1.sshnp", .value = "ping", .value_len = 4,
-				  .ttl_ms = 10000, .ttln_ms = 60000, .ttr_s = -1, .ccd = true, .id = "id-1" };
-	struct answer a = { 0 };
+	struct np_at_put put_ = {.to = "@bob",
+				 .name = "Ping.dev1.sshnp",
+				 .value = "ping",
+				 .value_len = 4,
+				 .ttl_ms = 10000,
+				 .ttln_ms = 60000,
+				 .ttr_s = -1,
+				 .ccd = true,
+				 .id = "id-1"};
+	struct answer a = {0};
 	const char *line;
-	char head[] = "@alice notify:id:id-1:update:messageType:key:priority:low:strategy:all:latestN:1:notifier:SYSTEM"
+	char head[] = "@alice "
+		      "notify:id:id-1:update:messageType:key:priority:low:strategy:all:latestN:1:"
+		      "notifier:SYSTEM"
 		      ":ttln:60000:ttl:10000:ttr:-1:ccd:true:isEncrypted:true:sharedKeyEnc:";
 
 	begin();
@@ -301,8 +320,9 @@ static void a_fresh_iv_for_every_value(void)
 
 static void self_and_public_records(void)
 {
-	struct np_at_put pub = { .name = "location.buzz", .value = "Paris", .value_len = 5, .is_public = true };
-	struct answer a = { 0 };
+	struct np_at_put pub = {
+		.name = "location.buzz", .value = "Paris", .value_len = 5, .is_public = true};
+	struct answer a = {0};
 
 	begin();
 	put(&alice, NULL, "notes.buzz", "for me only", false);
@@ -317,7 +337,7 @@ static void self_and_public_records(void)
 
 static void del_and_scan(void)
 {
-	struct answer a = { 0 }, b = { 0 }, c = { 0 };
+	struct answer a = {0}, b = {0}, c = {0};
 
 	begin();
 	put(&alice, "@bob", "a.buzz", "1", false);
@@ -339,17 +359,20 @@ static void del_and_scan(void)
 static void refuses_what_would_break_a_command(void)
 {
 	struct np_at_put bad[] = {
-		{ .to = "@bob", .name = "a b", .value = "v", .value_len = 1 },
-		{ .to = "@bob", .name = "a:b", .value = "v", .value_len = 1 },
-		{ .to = "@bob", .name = "a@b", .value = "v", .value_len = 1 },
-		{ .to = "@bob", .name = "", .value = "v", .value_len = 1 },
-		{ .to = "bob", .name = "a", .value = "v", .value_len = 1 },
-		{ .to = "@bob:x", .name = "a", .value = "v", .value_len = 1 },
-		{ .to = NULL, .name = "a", .value = "v", .value_len = 1 }, /* a notification needs a receiver */
-		{ .to = "@bob", .name = "a", .value = "v", .value_len = 1, .id = "x:y" },
+		{.to = "@bob", .name = "a b", .value = "v", .value_len = 1},
+		{.to = "@bob", .name = "a:b", .value = "v", .value_len = 1},
+		{.to = "@bob", .name = "a@b", .value = "v", .value_len = 1},
+		{.to = "@bob", .name = "", .value = "v", .value_len = 1},
+		{.to = "bob", .name = "a", .value = "v", .value_len = 1},
+		{.to = "@bob:x", .name = "a", .value = "v", .value_len = 1},
+		{.to = NULL,
+		 .name = "a",
+		 .value = "v",
+		 .value_len = 1}, /* a notification needs a receiver */
+		{.to = "@bob", .name = "a", .value = "v", .value_len = 1, .id = "x:y"},
 	};
-	struct np_at_put nl = { .name = "a", .value = "v\nscan", .value_len = 6, .is_public = true };
-	struct answer a = { 0 };
+	struct np_at_put nl = {.name = "a", .value = "v\nscan", .value_len = 6, .is_public = true};
+	struct answer a = {0};
 	size_t i;
 
 	begin();
@@ -364,13 +387,13 @@ static void refuses_what_would_break_a_command(void)
 	end();
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static void get_without_shared_key_enc_looks_it_up(void)
 {
 	struct np_buf cipher = NP_BUF_INIT, theirs = NP_BUF_INIT;
 	struct np_secret key = NP_SECRET_INIT;
-	uint8_t raw[32] = { 9 };
+	uint8_t raw[32] = {9};
 	char aes[45];
 
 	begin();
@@ -402,11 +425,12 @@ static void get_without_shared_key_enc_looks_it_up(void)
 
 static void records_for_another_key_are_refused(void)
 {
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	begin();
 	fake_put(&w, "@bob:a.buzz@alice", "AAAA",
-		 "{\"isEncrypted\":true,\"sharedKeyEnc\":\"AAAA\",\"pubKeyCS\":\"00000000000000000000000000000000\"}");
+		 "{\"isEncrypted\":true,\"sharedKeyEnc\":\"AAAA\",\"pubKeyCS\":"
+		 "\"00000000000000000000000000000000\"}");
 	KTAP_EQ(np_at_client_get(bob.client, "@alice", "a.buzz", false, on_answer, &a), 0);
 	KTAP_OK(wait_answer(&a));
 	KTAP_EQ(a.err.code, -EBADMSG);
@@ -416,7 +440,7 @@ static void records_for_another_key_are_refused(void)
 
 static void expired_and_clear_records(void)
 {
-	struct answer a = { 0 }, b = { 0 };
+	struct answer a = {0}, b = {0};
 
 	begin();
 	w.mood.prefix = "lookup:";
@@ -454,7 +478,7 @@ static void on_key(const struct np_err *err, const struct np_rsa *key, const cha
 
 static void public_keys_are_cached(void)
 {
-	struct key_answer k[5] = { 0 };
+	struct key_answer k[5] = {0};
 
 	begin();
 	KTAP_EQ(np_at_client_public_key(alice.client, "@bob", false, on_key, &k[0]), 0);
@@ -477,7 +501,7 @@ static void public_keys_are_cached(void)
 	end();
 }
 
-/* --- connection keeping -------------------------------------------------------------------------------------- */
+/* --- connection keeping ----------------------------------------------------------------------- */
 
 static bool both_up(void *arg)
 {
@@ -487,7 +511,7 @@ static bool both_up(void *arg)
 
 static void command_under_way_is_repeated_after_a_loss(void)
 {
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	begin();
 	KTAP_OK(fake_wait(&w, both_up, NULL, 8000));
@@ -505,7 +529,7 @@ static void command_under_way_is_repeated_after_a_loss(void)
 
 static void waits_for_a_server_that_comes_back_elsewhere(void)
 {
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	begin();
 	KTAP_OK(fake_wait(&w, both_up, NULL, 8000));
@@ -520,7 +544,7 @@ static void waits_for_a_server_that_comes_back_elsewhere(void)
 
 static void deadline_says_what_was_wrong(void)
 {
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	fake_open(&w);
 	fake_stop_at(&w);
@@ -535,7 +559,7 @@ static void deadline_says_what_was_wrong(void)
 
 static void once_fails_at_once(void)
 {
-	struct answer a = { 0 }, b = { 0 };
+	struct answer a = {0}, b = {0};
 
 	fake_open(&w);
 	fake_stop_at(&w);
@@ -555,7 +579,7 @@ static void once_fails_at_once(void)
 
 static void idle_connection_is_kept_alive(void)
 {
-	struct np_at_client_params params = { 0 };
+	struct np_at_client_params params = {0};
 	struct np_at_client *idle = NULL;
 	bool never = false;
 
@@ -571,9 +595,9 @@ static void idle_connection_is_kept_alive(void)
 
 static void cancelled_operations_stay_silent(void)
 {
-	struct np_at_put put_ = { .to = "@bob", .name = "x.buzz", .value = "v", .value_len = 1 };
-	struct answer a = { 0 }, b = { 0 };
-	struct key_answer k = { 0 };
+	struct np_at_put put_ = {.to = "@bob", .name = "x.buzz", .value = "v", .value_len = 1};
+	struct answer a = {0}, b = {0};
+	struct key_answer k = {0};
 
 	begin();
 	KTAP_EQ(np_at_client_notify(alice.client, &put_, on_answer, &a), 0);
@@ -606,7 +630,7 @@ static void on_doom(const struct np_err *err, const char *data, size_t len, void
 
 static void may_be_freed_in_any_callback(void)
 {
-	struct np_at_put put_ = { .to = "@bob", .name = "x.buzz", .value = "v", .value_len = 1 };
+	struct np_at_put put_ = {.to = "@bob", .name = "x.buzz", .value = "v", .value_len = 1};
 	struct np_at_client_params params;
 	unsigned int i;
 
@@ -625,7 +649,9 @@ static void may_be_freed_in_any_callback(void)
 			KTAP_EQ(np_at_client_command(doomed, "noop:0", 6, on_doom, NULL), 0);
 		if (i == 1)
 			KTAP_EQ(np_at_client_get(doomed, "@bob", "none", false, on_doom, NULL), 0);
-		/* Two wait for the same key: the first to hear frees the client under the second. */
+		/*
+		 * Two wait for the same key: the first to hear frees the client under the second.
+		 */
 		if (i >= 2) {
 			KTAP_EQ(np_at_client_notify(doomed, &put_, on_doom, NULL), 0);
 			KTAP_EQ(np_at_client_notify(doomed, &put_, on_doom, NULL), 0);

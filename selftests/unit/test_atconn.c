@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-/* --- replies ------------------------------------------------------------------------------------------------- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 static struct np_at_reply parse(const char *line)
 {
@@ -25,7 +25,8 @@ static struct np_at_reply parse(const char *line)
 
 static void data_after_every_prompt(void)
 {
-	static const char *const lines[] = { "data:x:y@z", "@data:x:y@z", "@alice@data:x:y@z", "@@alice@data:x:y@z" };
+	static const char *const lines[] = {"data:x:y@z", "@data:x:y@z", "@alice@data:x:y@z",
+					    "@@alice@data:x:y@z"};
 	size_t i;
 
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -60,25 +61,30 @@ static void check_error(const char *line, int code, const char *remote, const ch
 
 static void all_error_forms(void)
 {
-	check_error("error:AT0015-key not found : phone@alice does not exist in keystore", -ENOENT, "AT0015",
-		    "phone@alice does not exist");
-	check_error("@error:AT0401-Exception: Command cannot be executed without auth", -EACCES, "AT0401",
-		    "Command cannot");
-	check_error("error:{\"errorCode\":\"AT0015\",\"errorDescription\":\"key not found : x\"}", -ENOENT, "AT0015",
-		    "key not found : x");
-	check_error("@alice@error:AT0026:enrollment_id: 6d1f is pending", -EACCES, "AT0026", "is pending");
-	check_error("error:AT0015-key not found : Exception: @alice:x@bob does not exist", -ENOENT, "AT0015", "@bob");
+	check_error("error:AT0015-key not found : phone@alice does not exist in keystore", -ENOENT,
+		    "AT0015", "phone@alice does not exist");
+	check_error("@error:AT0401-Exception: Command cannot be executed without auth", -EACCES,
+		    "AT0401", "Command cannot");
+	check_error("error:{\"errorCode\":\"AT0015\",\"errorDescription\":\"key not found : x\"}",
+		    -ENOENT, "AT0015", "key not found : x");
+	check_error("@alice@error:AT0026:enrollment_id: 6d1f is pending", -EACCES, "AT0026",
+		    "is pending");
+	check_error("error:AT0015-key not found : Exception: @alice:x@bob does not exist", -ENOENT,
+		    "AT0015", "@bob");
 	/* Damaged forms still are errors. */
 	check_error("error:", -EREMOTEIO, "", "");
 	check_error("error:AT", -EREMOTEIO, "", "AT");
 	check_error("error:AT99999999999999-x", -EREMOTEIO, "AT9999999", "");
 	check_error("error:{\"errorCode\":5}", -EREMOTEIO, "", "without a description");
 	check_error("error:{", -EREMOTEIO, "", "without a description");
-	check_error("error:{\"errorCode\":\"AT0015; rm\",\"errorDescription\":\"x\"}", -EREMOTEIO, "", "x");
-	check_error("error:AT0010-a\x1b[2Jb\xc2\x9b" "c", -EREMOTEIO, "AT0010", "a?[2Jb?");
+	check_error("error:{\"errorCode\":\"AT0015; rm\",\"errorDescription\":\"x\"}", -EREMOTEIO,
+		    "", "x");
+	check_error("error:AT0010-a\x1b[2Jb\xc2\x9b"
+		    "c",
+		    -EREMOTEIO, "AT0010", "a?[2Jb?");
 }
 
-/* --- connections --------------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 struct probe {
 	struct fake_world w;
@@ -126,7 +132,7 @@ static void on_down(struct np_at_conn *conn, const struct np_err *err, void *arg
 	}
 }
 
-static const struct np_at_conn_ops ops = { .up = on_up, .line = on_line, .down = on_down };
+static const struct np_at_conn_ops ops = {.up = on_up, .line = on_line, .down = on_down};
 
 static void on_reply(const struct np_err *err, const char *data, size_t len, void *arg)
 {
@@ -158,11 +164,16 @@ static void end(void)
 	fake_close(&p.w);
 }
 
-static void open_conn(const char *atsign, const struct np_at_keys *keys, const struct np_secret *cram,
-		      unsigned int timeout_ms)
+static void open_conn(const char *atsign, const struct np_at_keys *keys,
+		      const struct np_secret *cram, unsigned int timeout_ms)
 {
-	struct np_at_conn_params params = { .loop = p.w.loop, .tls = p.w.client_tls, .dir = p.dir, .atsign = atsign,
-					    .keys = keys, .cram = cram, .timeout_ms = timeout_ms };
+	struct np_at_conn_params params = {.loop = p.w.loop,
+					   .tls = p.w.client_tls,
+					   .dir = p.dir,
+					   .atsign = atsign,
+					   .keys = keys,
+					   .cram = cram,
+					   .timeout_ms = timeout_ms};
 	struct np_err err = NP_ERR_INIT;
 
 	KTAP_EQ(np_at_conn_open(&params, &ops, NULL, &p.conn, &err), 0);
@@ -170,7 +181,8 @@ static void open_conn(const char *atsign, const struct np_at_keys *keys, const s
 
 static void command(const char *line, const char *mark)
 {
-	KTAP_EQ(np_at_conn_command(p.conn, line, strlen(line), on_reply, (void *)(uintptr_t)mark), 0);
+	KTAP_EQ(np_at_conn_command(p.conn, line, strlen(line), on_reply, (void *)(uintptr_t)mark),
+		0);
 }
 
 static void has_text(const char *text, const char *part)
@@ -202,7 +214,8 @@ static void logs_in_and_runs_commands_in_order(void)
 	KTAP_OK(!p.is_down);
 	/* The whole log-in is two commands. */
 	KTAP_EQ(fake_count(&p.w, "from:@alice\n"), 1);
-	KTAP_EQ(fake_count(&p.w, "pkam:signingAlgo:rsa2048:hashingAlgo:sha256:enrollmentId:e7b0:"), 1);
+	KTAP_EQ(fake_count(&p.w, "pkam:signingAlgo:rsa2048:hashingAlgo:sha256:enrollmentId:e7b0:"),
+		1);
 	KTAP_EQ(p.w.nr_commands, 7);
 	end();
 }
@@ -253,6 +266,35 @@ static void stats_lose_their_blank(void)
 	end();
 }
 
+/* The server holds back every answer but that to "from" until it has seen three more lines. */
+static void pipelines_only_with_servers_that_agree(void)
+{
+	unsigned int agree;
+
+	for (agree = 0; agree < 2; agree++) {
+		bool never = false;
+
+		begin();
+		KTAP_EQ(np_tls_ctx_set_alpn(p.w.client_tls, NP_AT_ALPN_PIPELINE), 0);
+		if (agree)
+			KTAP_EQ(np_tls_ctx_set_alpn(p.w.server_tls, NP_AT_ALPN_PIPELINE), 0);
+		p.w.mood.hold = 3;
+		fake_put(&p.w, "x@alice", "42", NULL);
+		open_conn("@alice", fake_owner(&p.w, "@alice"), NULL, 0);
+		command("noop:0", "a");
+		command("llookup:x@alice", "b");
+		fake_run(&p.w, agree ? &p.is_up : &never, agree ? 5000 : 200);
+		if (agree) {
+			KTAP_OK(fake_run(&p.w, &p.has_reply, 5000));
+			KTAP_STREQ(p.order, "ab");
+			KTAP_STREQ(p.data, "42");
+		}
+		KTAP_EQ(p.w.nr_commands, agree ? 4 : 2);
+		KTAP_EQ(p.is_up, agree);
+		end();
+	}
+}
+
 static void unauthenticated_needs_no_login(void)
 {
 	begin();
@@ -267,10 +309,30 @@ static void unauthenticated_needs_no_login(void)
 
 static void expect_down(int code, const char *part, unsigned int ms)
 {
+	p.close_in_down = true;
 	KTAP_OK(fake_run(&p.w, &p.is_down, ms));
 	KTAP_OK(!p.is_up);
 	KTAP_EQ(p.down.code, code);
 	has_text(p.down.msg, part);
+}
+
+static void a_refused_login_drops_what_was_pipelined(void)
+{
+	struct np_at_keys *other = NULL;
+
+	begin();
+	np_tls_ctx_set_alpn(p.w.client_tls, NP_AT_ALPN_PIPELINE);
+	np_tls_ctx_set_alpn(p.w.server_tls, NP_AT_ALPN_PIPELINE);
+	fake_owner(&p.w, "@alice");
+	KTAP_EQ(np_at_keys_generate("@alice", &other, NULL), 0);
+	open_conn("@alice", other, NULL, 0);
+	command("noop:0", "a");
+	command("noop:0", "b");
+	expect_down(-EACCES, "the key file is not", 5000);
+	KTAP_STREQ(p.order, "ab");
+	KTAP_EQ(p.reply.code, -EACCES);
+	np_at_keys_free(other);
+	end();
 }
 
 static void cram_right_and_wrong(void)
@@ -342,7 +404,6 @@ static void server_down_is_named_and_forgotten(void)
 	open_conn("@alice", keys, NULL, 0);
 	expect_down(-ECONNREFUSED, "atServer of @alice: 127.0.0.1:", 5000);
 	KTAP_EQ(p.w.nr_lookups, 1);
-	np_at_conn_close(p.conn);
 	/* It comes back elsewhere: the directory is asked again. */
 	fake_start_at(&p.w);
 	p.is_up = p.is_down = false;
@@ -405,10 +466,12 @@ static void strangers_are_no_atservers(void)
 		int code;
 		const char *part;
 	} tries[] = {
-		{ "HTTP/1.1 400 Bad Request\r\n\r\n", -EPROTO, "does not answer as an atServer" },
-		{ "data:\n@", -EPROTO, "malformed challenge" },
-		{ "error:AT0012-Inbound connection limit exceeded\n", -EREMOTEIO, "Inbound connection limit" },
-		{ "data:x\0y\n@", -ETIMEDOUT, "no answer to 'from'" }, /* cut at the NUL: no line comes */
+		{"HTTP/1.1 400 Bad Request\r\n\r\n", -EPROTO, "does not answer as an atServer"},
+		{"data:\n@", -EPROTO, "malformed challenge"},
+		{"error:AT0012-Inbound connection limit exceeded\n", -EREMOTEIO,
+		 "Inbound connection limit"},
+		{"data:x\0y\n@", -ETIMEDOUT,
+		 "no answer to 'from'"}, /* cut at the NUL: no line comes */
 	};
 	size_t i;
 
@@ -436,17 +499,20 @@ static void unasked_answer_is_a_protocol_error(void)
 	end();
 }
 
-/* --- certificates -------------------------------------------------------------------------------------------- */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 static void wrong_ca(void)
 {
-	static const struct np_cert_params params = { .name = "somebody else's CA" };
+	static const struct np_cert_params params = {.name = "somebody else's CA"};
 	struct np_cert *other = NULL;
 
 	begin();
 	KTAP_EQ(np_cert_make_ca(&params, &other, NULL), 0);
 	fake_owner(&p.w, "@alice");
-	/* The directory answers first, with the right certificate; then the atServer has the wrong one. */
+	/*
+	 * The directory answers first, with the right certificate; then the atServer has the wrong
+	 * one.
+	 */
 	open_conn("@alice", NULL, NULL, 0);
 	KTAP_OK(fake_run(&p.w, &p.is_up, 5000));
 	np_at_conn_close(p.conn);
@@ -498,7 +564,7 @@ static void wrong_host_name(void)
 	end();
 }
 
-/* --- closing inside callbacks -------------------------------------------------------------------------------- */
+/* --- closing inside callbacks ----------------------------------------------------------------- */
 
 static void may_close_in_every_callback(void)
 {
@@ -544,6 +610,8 @@ int main(void)
 	KTAP_RUN(survives_answers_cut_into_bytes_and_glued_prompts);
 	KTAP_RUN(errors_reach_the_command);
 	KTAP_RUN(stats_lose_their_blank);
+	KTAP_RUN(pipelines_only_with_servers_that_agree);
+	KTAP_RUN(a_refused_login_drops_what_was_pipelined);
 	KTAP_RUN(unauthenticated_needs_no_login);
 	KTAP_RUN(cram_right_and_wrong);
 	KTAP_RUN(wrong_key_is_named);

@@ -40,25 +40,60 @@ static void normal_form(void)
 
 static void emoji_are_characters(void)
 {
-	gives("@\xf0\x9f\x98\x80x", "@\xf0\x9f\x98\x80x");		   /* U+1F600 */
-	gives("@\xe2\x98\x82", "@\xe2\x98\x82");			   /* U+2602 */
-	gives("@\xc2\xa9", "@\xc2\xa9");				   /* U+00A9 */
-	gives("@\xe2\x9d\xa4\xef\xb8\x8f", "@\xe2\x9d\xa4\xef\xb8\x8f"); /* with variation selector */
+	gives("@\xf0\x9f\x98\x80x", "@\xf0\x9f\x98\x80x"); /* U+1F600 */
+	gives("@\xe2\x98\x82", "@\xe2\x98\x82");	   /* U+2602 */
+	gives("@\xc2\xa9", "@\xc2\xa9");		   /* U+00A9 */
+	gives("@\xe2\x9d\xa4\xef\xb8\x8f",
+	      "@\xe2\x9d\xa4\xef\xb8\x8f"); /* with variation selector */
 }
 
 static void what_is_no_atsign(void)
 {
 	static const char *const bad[] = {
-		"", "@", "@@alice", "a@b", "@.", "@a b", "@a\tb", "@a\n", "@a:b", "@a/b", "@a'b", "@a\"b", "@a*", "@a!",
-		"@a`", "@a(", "@a;", "@a&", "@a=", "@a+", "@a$", "@a,", "@a?", "@a#", "@a[", "@a{", "@a%", "@a\\", "@a|",
-		"@a<", "@a\x7f", "@a\x01", "@\xc3\xa9", /* e acute */
+		"",
+		"@",
+		"@@alice",
+		"a@b",
+		"@.",
+		"@a b",
+		"@a\tb",
+		"@a\n",
+		"@a:b",
+		"@a/b",
+		"@a'b",
+		"@a\"b",
+		"@a*",
+		"@a!",
+		"@a`",
+		"@a(",
+		"@a;",
+		"@a&",
+		"@a=",
+		"@a+",
+		"@a$",
+		"@a,",
+		"@a?",
+		"@a#",
+		"@a[",
+		"@a{",
+		"@a%",
+		"@a\\",
+		"@a|",
+		"@a<",
+		"@a\x7f",
+		"@a\x01",
+		"@\xc3\xa9",	  /* e acute */
 		"@a\xe3\x80\x80", /* ideographic space */
 		"@a\xe2\x80\x89", /* thin space */
 		"@a\xe2\x80\xae", /* right-to-left override */
 		"@a\xe2\x80\x8b", /* zero width space */
 		"@a\xe2\x90\x80", /* control picture */
 		"@\xe2\x84\xaa",  /* Kelvin sign, which folds to k */
-		"@\xff", "@\xc2", "@\xe2\x98", "@\xf0\x9f\x98", "@\xc1\xa1", /* malformed, cut, overlong */
+		"@\xff",
+		"@\xc2",
+		"@\xe2\x98",
+		"@\xf0\x9f\x98",
+		"@\xc1\xa1", /* malformed, cut, overlong */
 		"@\xf4\x90\x80\x80",
 	};
 	size_t i;
@@ -78,7 +113,10 @@ static void length_counts_code_units(void)
 	gives(text, text);
 	strcat(text, "a");
 	refused(text);
-	/* 55 characters of three bytes are the longest there is; an emoji outside the BMP counts twice */
+	/*
+	 * 55 characters of three bytes are the longest there is; an emoji outside the BMP counts
+	 * twice
+	 */
 	text[1] = '\0';
 	for (i = 0; i < 55; i++)
 		strcat(text, "\xe2\x98\x82");

@@ -77,8 +77,9 @@ static void check_signature(enum np_hash_alg alg, const char *text, const char *
 	snprintf(bent, sizeof(bent), "%s", want);
 	bent[10] = bent[10] == 'A' ? 'B' : 'A';
 	KTAP_EQ(np_rsa_verify_b64(pub, alg, text, strlen(text), bent, strlen(bent)), -EBADMSG);
-	KTAP_EQ(np_rsa_verify_b64(pub, alg == NP_HASH_SHA256 ? NP_HASH_SHA512 : NP_HASH_SHA256, text, strlen(text),
-				  want, strlen(want)), -EBADMSG);
+	KTAP_EQ(np_rsa_verify_b64(pub, alg == NP_HASH_SHA256 ? NP_HASH_SHA512 : NP_HASH_SHA256,
+				  text, strlen(text), want, strlen(want)),
+		-EBADMSG);
 }
 
 static void signatures(void)
@@ -135,11 +136,13 @@ static void check_wrapped(const char *plain, size_t len, const char *begin, cons
 
 static void key_file_values(void)
 {
-	check_wrapped(VEC_RSA_PUBLIC, 536, "v9lJ9GMj3p7rlPEbtUUex8kqRuwL6Nqj57fUcgmTDnxD9fyc9kvI/kn57HRsHfT/",
+	check_wrapped(VEC_RSA_PUBLIC, 536,
+		      "v9lJ9GMj3p7rlPEbtUUex8kqRuwL6Nqj57fUcgmTDnxD9fyc9kvI/kn57HRsHfT/",
 		      "9c4471fcfc93f09636d588263df9812a48c8cfb0a3be1a293c0354a91b8d4b5b");
 	check_wrapped(VEC_RSA_PRIVATE, 2176, "v9lJ81wu1pLot9skn0kc8Zg2H+lzzq+n56fedwmDZX5M",
 		      "a0587e1a3bc0a13bece74933955d87cd01d5bd0806569e91c156fc72ae172794");
-	check_wrapped(VEC_AES_KEY, 64, "s9FF9Ws+zpbrlPkjnn8YzLQcRuEOwd63457WZA6Qb2VJ/t6/8lT02UDAkQgcKJWd", NULL);
+	check_wrapped(VEC_AES_KEY, 64,
+		      "s9FF9Ws+zpbrlPkjnn8YzLQcRuEOwd63457WZA6Qb2VJ/t6/8lT02UDAkQgcKJWd", NULL);
 }
 
 static void rsa_wrapped_aes_key(void)
@@ -147,7 +150,9 @@ static void rsa_wrapped_aes_key(void)
 	struct np_secret text = NP_SECRET_INIT;
 	struct np_buf again = NP_BUF_INIT;
 
-	KTAP_EQ(np_rsa_decrypt_b64(priv, VEC_RSA_WRAPPED_AES, strlen(VEC_RSA_WRAPPED_AES), &text, NULL), 0);
+	KTAP_EQ(np_rsa_decrypt_b64(priv, VEC_RSA_WRAPPED_AES, strlen(VEC_RSA_WRAPPED_AES), &text,
+				   NULL),
+		0);
 	KTAP_STREQ(np_secret_str(&text), VEC_AES_KEY);
 	KTAP_EQ(np_rsa_encrypt_b64(pub, text.data, text.len, &again), 0);
 	KTAP_EQ(again.len, 344);

@@ -10,9 +10,13 @@
 
 static void known_texts(void)
 {
-	static const char *const pairs[][2] = { { "", "" },	     { "f", "Zg==" },	       { "fo", "Zm8=" },
-						{ "foo", "Zm9v" },   { "foob", "Zm9vYg==" },   { "fooba", "Zm9vYmE=" },
-						{ "foobar", "Zm9vYmFy" } };
+	static const char *const pairs[][2] = {{"", ""},
+					       {"f", "Zg=="},
+					       {"fo", "Zm8="},
+					       {"foo", "Zm9v"},
+					       {"foob", "Zm9vYg=="},
+					       {"fooba", "Zm9vYmE="},
+					       {"foobar", "Zm9vYmFy"}};
 	char text[32], bytes[32];
 	size_t i;
 
@@ -29,10 +33,12 @@ static void known_texts(void)
 static void refuses_everything_else(void)
 {
 	static const char *const bad[] = {
-		"Z", "Zg", "Zg=", "Zg===", "=", "==", "===", "====", "Z===", "Zg==Zg==", "Zm9v=", "Zm9v====",
-		"Zm 9", "Zm9v\n", "Zm9\n", "Zm-v", "Zm_v", "Z=9v", "Zm=v", "\xff\xff\xff\xff",
+		"Z",	 "Zg",	     "Zg=",  "Zg===",  "=",
+		"==",	 "===",	     "====", "Z===",   "Zg==Zg==",
+		"Zm9v=", "Zm9v====", "Zm 9", "Zm9v\n", "Zm9\n",
+		"Zm-v",	 "Zm_v",     "Z=9v", "Zm=v",   "\xff\xff\xff\xff",
 		"Zh==", /* bits that no byte uses */
-		"Zm9=", "Zv==",
+		"Zm9=",	 "Zv==",
 	};
 	char out[64];
 	size_t i;

@@ -31,11 +31,16 @@ static void on_exit_cb(struct np_child *child, int status, void *arg)
 	KTAP_EQ(np_child_pid(child), end->pid);
 }
 
-static int start(char *const *argv, char *const *env, const int (*fds)[2], unsigned int nr_fds, struct end *end,
-		 struct np_err *err)
+static int start(char *const *argv, char *const *env, const int (*fds)[2], unsigned int nr_fds,
+		 struct end *end, struct np_err *err)
 {
-	struct np_child_params params = { .argv = argv, .env = env, .fds = fds, .nr_fds = nr_fds, .loop = w.loop,
-					  .on_exit = on_exit_cb, .arg = end };
+	struct np_child_params params = {.argv = argv,
+					 .env = env,
+					 .fds = fds,
+					 .nr_fds = nr_fds,
+					 .loop = w.loop,
+					 .on_exit = on_exit_cb,
+					 .arg = end};
 	struct np_child *child = NULL;
 	int ret = np_child_start(&params, &child, err);
 
@@ -46,8 +51,8 @@ static int start(char *const *argv, char *const *env, const int (*fds)[2], unsig
 
 static void exit_status_is_reported(void)
 {
-	char *argv[] = { "sh", "-c", "exit 7", NULL }, *killed[] = { "sh", "-c", "kill -9 $$", NULL };
-	struct end end = { 0 }, end2 = { 0 };
+	char *argv[] = {"sh", "-c", "exit 7", NULL}, *killed[] = {"sh", "-c", "kill -9 $$", NULL};
+	struct end end = {0}, end2 = {0};
 
 	KTAP_EQ(start(argv, NULL, NULL, 0, &end, NULL), 0);
 	KTAP_OK(fake_run(&w, &end.done, 10000));
@@ -59,9 +64,9 @@ static void exit_status_is_reported(void)
 
 static void a_program_that_is_not_there(void)
 {
-	char *argv[] = { "/nonexistent/program", NULL };
+	char *argv[] = {"/nonexistent/program", NULL};
 	struct np_err err = NP_ERR_INIT;
-	struct end end = { 0 };
+	struct end end = {0};
 
 	KTAP_EQ(start(argv, NULL, NULL, 0, &end, &err), -ENOENT);
 	KTAP_OK(strstr(err.msg, "/nonexistent/program: cannot run") != NULL);
@@ -71,12 +76,13 @@ static void a_program_that_is_not_there(void)
 }
 
 /* Runs @script with @fds and returns what it wrote to descriptor 1. */
-static const char *output_of(const char *script, char *const *env, const int (*more)[2], unsigned int nr)
+static const char *output_of(const char *script, char *const *env, const int (*more)[2],
+			     unsigned int nr)
 {
 	static char text[4096];
-	char *argv[] = { "sh", "-c", (char *)(uintptr_t)script, NULL };
+	char *argv[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
 	int fds[8][2], out[2];
-	struct end end = { 0 };
+	struct end end = {0};
 	size_t n = 0;
 	ssize_t got;
 
@@ -97,7 +103,7 @@ static const char *output_of(const char *script, char *const *env, const int (*m
 
 static void environment_is_ours_or_given(void)
 {
-	char *env[] = { "ONLY=this", NULL };
+	char *env[] = {"ONLY=this", NULL};
 
 	setenv("NP_TEST_CHILD", "inherited", 1);
 	KTAP_STREQ(output_of("printf %s \"$NP_TEST_CHILD\"", NULL, NULL, 0), "inherited");
@@ -124,7 +130,7 @@ static void descriptors_swap_without_loss(void)
 		char script[64];
 
 		snprintf(script, sizeof(script), "cat <&%d; cat <&%d", a[0], b[0]);
-		KTAP_STREQ(output_of(script, NULL, (const int (*)[2])fds, 2), "BA");
+		KTAP_STREQ(output_of(script, NULL, (const int(*)[2])fds, 2), "BA");
 	}
 	close(a[0]);
 	close(b[0]);
@@ -142,8 +148,8 @@ static void nothing_else_is_inherited(void)
 
 static void forgotten_children_go_on(void)
 {
-	char *argv[] = { "sh", "-c", "exit 0", NULL };
-	struct np_child_params params = { .argv = argv, .loop = w.loop, .on_exit = on_exit_cb };
+	char *argv[] = {"sh", "-c", "exit 0", NULL};
+	struct np_child_params params = {.argv = argv, .loop = w.loop, .on_exit = on_exit_cb};
 	struct np_child *child = NULL;
 	int status = 0;
 
@@ -164,8 +170,8 @@ static void forgotten_children_go_on(void)
 
 static void new_session_when_asked(void)
 {
-	char *argv[] = { "sh", "-c", "[ $(ps -o sid= -p $$) = $$ ]", NULL };
-	struct np_child_params params = { .argv = argv, .new_session = true };
+	char *argv[] = {"sh", "-c", "[ $(ps -o sid= -p $$) = $$ ]", NULL};
+	struct np_child_params params = {.argv = argv, .new_session = true};
 	int status = -1;
 
 	KTAP_EQ(np_child_start(&params, NULL, NULL), 0);

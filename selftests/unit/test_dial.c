@@ -154,7 +154,7 @@ static void cancelled_ones_are_silent(void)
 {
 	uint16_t port = 0;
 	int l = listen_on("127.0.0.1", &port);
-	struct result r[3] = { 0 };
+	struct result r[3] = {0};
 	struct np_dial *d[3];
 	bool never = false;
 

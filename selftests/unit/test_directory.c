@@ -90,7 +90,7 @@ static void unknown_is_an_answer(void)
 
 static void both_who_ask_share_one_query(void)
 {
-	struct answer a = { 0 }, b = { 0 };
+	struct answer a = {0}, b = {0};
 
 	begin_at(NULL);
 	fake_owner(&w, "@alice");
@@ -104,7 +104,7 @@ static void both_who_ask_share_one_query(void)
 
 static void cancelled_ones_hear_nothing(void)
 {
-	struct answer a = { 0 }, b = { 0 };
+	struct answer a = {0}, b = {0};
 
 	begin_at(NULL);
 	fake_owner(&w, "@alice");
@@ -130,8 +130,9 @@ static void answers_in_pieces(void)
 
 static void strange_answers(void)
 {
-	static const char *const strange[] = { "HTTP/1.0 400 Bad\r\n", "host\r\n@", "host:99999\r\n@", "host:0\r\n@",
-					       "ho st:5\r\n@", "[::1]:5\r\n@", ":5\r\n@" };
+	static const char *const strange[] = {
+		"HTTP/1.0 400 Bad\r\n", "host\r\n@",	"host:99999\r\n@", "host:0\r\n@",
+		"ho st:5\r\n@",		"[::1]:5\r\n@", ":5\r\n@"};
 	size_t i;
 
 	for (i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
@@ -178,7 +179,8 @@ static void nobody_there(void)
 	np_directory_new(w.loop, w.client_tls, root, &dir, NULL);
 	a = ask("@alice");
 	KTAP_EQ(a.err.code, -ECONNREFUSED);
-	KTAP_OK(strstr(a.err.msg, "directory: 127.0.0.1:") && strstr(a.err.msg, "Connection refused"));
+	KTAP_OK(strstr(a.err.msg, "directory: 127.0.0.1:") &&
+		strstr(a.err.msg, "Connection refused"));
 	end();
 }
 
@@ -211,7 +213,7 @@ static void proxy_needs_no_lookup(void)
 
 static void bad_root_domains(void)
 {
-	static const char *const bad[] = { "", "proxy:", "a b", "host:0", "host:x", "host:65536" };
+	static const char *const bad[] = {"", "proxy:", "a b", "host:0", "host:x", "host:65536"};
 	struct np_err err = NP_ERR_INIT;
 	size_t i;
 
@@ -239,7 +241,7 @@ static void free_in_callback(const char *host, uint16_t port, const struct np_er
 
 static void may_be_freed_by_the_first_who_hears(void)
 {
-	struct answer a = { 0 };
+	struct answer a = {0};
 
 	begin_at(NULL);
 	np_directory_lookup(dir, "@alice", free_in_callback, &a);

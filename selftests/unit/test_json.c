@@ -30,7 +30,8 @@ static void order_and_form_are_those_of_dart(void)
 	rewrite("{ \"z\" : 1, \"a\" : [ 1 , 2 ], \"m\" : { } }", "{\"z\":1,\"a\":[1,2],\"m\":{}}");
 	rewrite("{\"a\":null,\"b\":true}", "{\"a\":null,\"b\":true}");
 	rewrite("{\"url\":\"a\\/b\"}", "{\"url\":\"a/b\"}");
-	rewrite("{\"t\":\"\\u001F\\u00e4\\n\\t\\b\\f\\r\\\"\\\\\"}", "{\"t\":\"\\u001f\xc3\xa4\\n\\t\\b\\f\\r\\\"\\\\\"}");
+	rewrite("{\"t\":\"\\u001F\\u00e4\\n\\t\\b\\f\\r\\\"\\\\\"}",
+		"{\"t\":\"\\u001f\xc3\xa4\\n\\t\\b\\f\\r\\\"\\\\\"}");
 	rewrite("{\"port\":36885}", "{\"port\":36885}");
 	rewrite("{\"t\":\"\\uD83D\\uDE00\"}", "{\"t\":\"\xf0\x9f\x98\x80\"}");
 	rewrite("[\"x\"]", "[\"x\"]");
@@ -55,10 +56,22 @@ static void refuses(const char *text, size_t len)
 
 static void bad_input_is_refused(void)
 {
-	static const char *const bad[] = { "", "{", "}", "{\"a\":1,}", "{\"a\":1}x", "{'a':1}", "{\"a\":1,\"a\":2}",
-					   "\"\xff\"", "nul", "{\"a\":01}", "{\"a\":99999999999999999999}", "{\"a\":1e999}",
-					   "{\"a\":\"\\ud800\"}",
-					   "{\"a\":\"x\\u0000y\"}", "5", "\"x\"" };
+	static const char *const bad[] = {"",
+					  "{",
+					  "}",
+					  "{\"a\":1,}",
+					  "{\"a\":1}x",
+					  "{'a':1}",
+					  "{\"a\":1,\"a\":2}",
+					  "\"\xff\"",
+					  "nul",
+					  "{\"a\":01}",
+					  "{\"a\":99999999999999999999}",
+					  "{\"a\":1e999}",
+					  "{\"a\":\"\\ud800\"}",
+					  "{\"a\":\"x\\u0000y\"}",
+					  "5",
+					  "\"x\""};
 	static char deep[300000];
 	size_t i;
 
@@ -71,7 +84,8 @@ static void bad_input_is_refused(void)
 
 static void getters_give_the_default(void)
 {
-	struct np_json *json = parse("{\"s\":\"x\",\"i\":5,\"b\":true,\"n\":null,\"r\":1.5,\"a\":[1,\"y\"]}");
+	struct np_json *json =
+		parse("{\"s\":\"x\",\"i\":5,\"b\":true,\"n\":null,\"r\":1.5,\"a\":[1,\"y\"]}");
 
 	KTAP_OK(json);
 	KTAP_STREQ(np_json_str(json, "s"), "x");
@@ -80,7 +94,8 @@ static void getters_give_the_default(void)
 	KTAP_EQ(np_json_int(json, "r", 9), 9);
 	KTAP_EQ(np_json_int(json, "s", 9), 9);
 	KTAP_OK(np_json_bool(json, "b", false) && np_json_bool(json, "s", true));
-	KTAP_OK(np_json_is_null(np_json_get(json, "n")) && np_json_is_null(np_json_get(json, "none")));
+	KTAP_OK(np_json_is_null(np_json_get(json, "n")) &&
+		np_json_is_null(np_json_get(json, "none")));
 	KTAP_EQ(np_json_len(np_json_get(json, "a")), 2);
 	KTAP_STREQ(np_json_str_value(np_json_at(np_json_get(json, "a"), 1)), "y");
 	KTAP_OK(!np_json_at(np_json_get(json, "a"), 2));
@@ -130,7 +145,8 @@ static void builders(void)
 	KTAP_EQ(np_json_set_str(obj, "bad", "\xff"), -EINVAL);
 	KTAP_EQ(np_json_add_str(arr, "\xc3"), -EINVAL);
 	KTAP_EQ(np_json_write(arr, &out), 0);
-	KTAP_STREQ(np_buf_str(&out), "[\"e\",{\"b\":\"x/\\u0001\",\"a\":-1,\"c\":false,\"d\":null}]");
+	KTAP_STREQ(np_buf_str(&out),
+		   "[\"e\",{\"b\":\"x/\\u0001\",\"a\":-1,\"c\":false,\"d\":null}]");
 	np_json_each(obj, visit, seen);
 	KTAP_STREQ(seen, "ba");
 	np_buf_fini(&out);

@@ -134,7 +134,8 @@ static void damaged_members_are_named(void)
 
 	with("selfEncryptionKey", "AAECAw==", "'selfEncryptionKey' is no base64 text of 32 bytes");
 	with("selfEncryptionKey", "!", "'selfEncryptionKey' is no base64 text of 32 bytes");
-	with("selfEncryptionKey", "BBECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "does not decrypt");
+	with("selfEncryptionKey",
+	     "BBECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "does not decrypt");
 	with("aesPkamPrivateKey", "abcd", "'aesPkamPrivateKey' does not decrypt");
 	with("apkamSymmetricKey", "abcd", "'apkamSymmetricKey'");
 	with("enrollmentId", "x:y", "'enrollmentId' is malformed");

@@ -30,7 +30,7 @@ static void lines_whatever_the_cut(void)
 	size_t step, at;
 
 	for (step = 1; step <= sizeof(text); step++) {
-		static const char *const want[] = { "first", "second", "", "", "last" };
+		static const char *const want[] = {"first", "second", "", "", "last"};
 		struct np_linebuf lb = NP_LINEBUF_INIT(100);
 		size_t n = 0, len;
 		char *line;

@@ -17,7 +17,7 @@
 
 #include <errno.h>
 
-/* --- the JSON ------------------------------------------------------------------------------------------------ */
+/* --- the JSON --------------------------------------------------------------------------------- */
 
 static int parse(const char *json, struct np_at_note *note, struct np_err *err)
 {
@@ -25,15 +25,18 @@ static int parse(const char *json, struct np_at_note *note, struct np_err *err)
 }
 
 #define LINE(id, from, to, key)                                                                    \
-	"{\"id\":" id ",\"from\":\"" from "\",\"to\":\"" to "\",\"key\":\"" key "\",\"value\":\"v\","  \
-	"\"operation\":\"update\",\"epochMillis\":7,\"messageType\":\"MessageType.key\",\"isEncrypted\":false}"
+	"{\"id\":" id ",\"from\":\"" from "\",\"to\":\"" to "\",\"key\":\"" key                    \
+	"\",\"value\":\"v\","                                                                      \
+	"\"operation\":\"update\",\"epochMillis\":7,\"messageType\":\"MessageType.key\","          \
+	"\"isEncrypted\":false}"
 
 static void reads_a_notification(void)
 {
 	struct np_at_note note;
 	struct np_err err = NP_ERR_INIT;
 
-	KTAP_EQ(parse(LINE("\"a-1\"", "@bob", "@alice", "@alice:Ping.Dev.sshnp@bob"), &note, &err), 0);
+	KTAP_EQ(parse(LINE("\"a-1\"", "@bob", "@alice", "@alice:Ping.Dev.sshnp@bob"), &note, &err),
+		0);
 	KTAP_STREQ(note.id, "a-1");
 	KTAP_STREQ(note.key, "@alice:ping.dev.sshnp@bob");
 	KTAP_STREQ(note.name, "ping.dev.sshnp");
@@ -41,7 +44,9 @@ static void reads_a_notification(void)
 	KTAP_EQ(note.epoch_ms, 7);
 	KTAP_OK(!note.is_encrypted && !note.is_stats && !note.is_delete);
 	np_at_note_fini(&note);
-	KTAP_EQ(parse("{\"id\":\"-1\",\"from\":\"@a\",\"key\":\"statsNotification.@a\",\"epochMillis\":9}", &note, &err),
+	KTAP_EQ(parse("{\"id\":\"-1\",\"from\":\"@a\",\"key\":\"statsNotification.@a\","
+		      "\"epochMillis\":9}",
+		      &note, &err),
 		0);
 	KTAP_OK(note.is_stats);
 	np_at_note_fini(&note);
@@ -53,20 +58,20 @@ static void refuses_damaged_and_forged_ones(void)
 		const char *json;
 		int code;
 	} tries[] = {
-		{ "", -EBADMSG },
-		{ "{", -EBADMSG },
-		{ "[]", -EBADMSG },
-		{ "{}", -EBADMSG },
-		{ LINE("5", "@bob", "@alice", "@alice:x@bob"), -EBADMSG },
-		{ LINE("\"1\"", "@bob", "@alice", ""), -EPROTO },
-		{ LINE("\"1\"", "", "@alice", "@alice:x@bob"), -EBADMSG },
-		{ LINE("\"1\"", "@bo b", "@alice", "@alice:x@bob"), -EBADMSG },
+		{"", -EBADMSG},
+		{"{", -EBADMSG},
+		{"[]", -EBADMSG},
+		{"{}", -EBADMSG},
+		{LINE("5", "@bob", "@alice", "@alice:x@bob"), -EBADMSG},
+		{LINE("\"1\"", "@bob", "@alice", ""), -EPROTO},
+		{LINE("\"1\"", "", "@alice", "@alice:x@bob"), -EBADMSG},
+		{LINE("\"1\"", "@bo b", "@alice", "@alice:x@bob"), -EBADMSG},
 		/* the key claims another sender, another receiver, two senders, no name */
-		{ LINE("\"1\"", "@bob", "@alice", "@alice:x@carol"), -EPROTO },
-		{ LINE("\"1\"", "@bob", "@alice", "@carol:x@bob"), -EPROTO },
-		{ LINE("\"1\"", "@bob", "@alice", "@alice:x@carol@bob"), -EPROTO },
-		{ LINE("\"1\"", "@bob", "@alice", "@alice:@bob"), -EPROTO },
-		{ LINE("\"1\"", "@bob", "@alice", "@alice"), -EPROTO },
+		{LINE("\"1\"", "@bob", "@alice", "@alice:x@carol"), -EPROTO},
+		{LINE("\"1\"", "@bob", "@alice", "@carol:x@bob"), -EPROTO},
+		{LINE("\"1\"", "@bob", "@alice", "@alice:x@carol@bob"), -EPROTO},
+		{LINE("\"1\"", "@bob", "@alice", "@alice:@bob"), -EPROTO},
+		{LINE("\"1\"", "@bob", "@alice", "@alice"), -EPROTO},
 	};
 	struct np_at_note note;
 	size_t i;
@@ -82,7 +87,7 @@ static void refuses_damaged_and_forged_ones(void)
 	}
 }
 
-/* --- the connection ------------------------------------------------------------------------------------------ */
+/* --- the connection --------------------------------------------------------------------------- */
 
 #define MAX_NOTES 32
 
@@ -147,11 +152,13 @@ static void on_state(bool up, const struct np_err *err, void *arg)
 		close_ear();
 }
 
-static const struct np_monitor_ops ops = { .note = on_note, .want = on_want, .bad = on_bad, .state = on_state };
+static const struct np_monitor_ops ops = {
+	.note = on_note, .want = on_want, .bad = on_bad, .state = on_state};
 
 static struct np_at_client *new_client(struct np_at_keys *keys)
 {
-	struct np_at_client_params params = { .loop = w.loop, .tls = w.client_tls, .dir = dir, .keys = keys };
+	struct np_at_client_params params = {
+		.loop = w.loop, .tls = w.client_tls, .dir = dir, .keys = keys};
 	struct np_at_client *client = NULL;
 
 	KTAP_EQ(np_at_client_new(&params, NULL, NULL, &client, NULL), 0);
@@ -182,8 +189,9 @@ static void listen_to(const char *regex, unsigned int heartbeat_ms, bool replay)
 {
 	struct np_err err = NP_ERR_INIT;
 
-	KTAP_EQ((replay ? np_monitor_open_replay : np_monitor_open)(bob, regex, heartbeat_ms, &ops, NULL, &ear.monitor,
-								    &err), 0);
+	KTAP_EQ((replay ? np_monitor_open_replay : np_monitor_open)(bob, regex, heartbeat_ms, &ops,
+								    NULL, &ear.monitor, &err),
+		0);
 }
 
 static bool is_up(void *arg)
@@ -220,8 +228,11 @@ static bool mood_is_over(void *arg)
 
 static void send_note(const char *name, const char *value)
 {
-	struct np_at_put put = { .to = "@bob", .name = name, .value = value, .value_len = strlen(value),
-				 .ttln_ms = 60000 };
+	struct np_at_put put = {.to = "@bob",
+				.name = name,
+				.value = value,
+				.value_len = strlen(value),
+				.ttln_ms = 60000};
 
 	KTAP_EQ(np_at_client_notify(alice, &put, NULL, NULL), 0);
 }
@@ -317,7 +328,10 @@ static void resumes_after_a_loss(void)
 	send_note("b.buzz", "meanwhile");
 	KTAP_OK(wait_for(is_up, 2));
 	KTAP_OK(wait_for(has_notes, 2));
-	/* The first one was replayed too (the time given is a little earlier), and dropped by its id. */
+	/*
+	 * The first one was replayed too (the time given is a little earlier), and dropped by its
+	 * id.
+	 */
 	KTAP_EQ(ear.nr_notes, 2);
 	KTAP_STREQ(ear.values[1], "meanwhile");
 	snprintf(want, sizeof(want), "@bob monitor:%lld buzz\n", (long long)w.epoch_ms - 3);
@@ -384,14 +398,17 @@ static void undecryptable_ones_are_reported(void)
 	listen_to(NULL, 0, false);
 	KTAP_OK(wait_for(is_up, 1));
 	fake_notify(&w, "@bob",
-		    "{\"id\":\"1\",\"from\":\"@alice\",\"to\":\"@bob\",\"key\":\"@bob:x@alice\",\"value\":\"AAAA\","
-		    "\"isEncrypted\":true,\"metadata\":{\"sharedKeyEnc\":\"AAAA\",\"pubKeyCS\":\"00\"}}");
+		    "{\"id\":\"1\",\"from\":\"@alice\",\"to\":\"@bob\",\"key\":\"@bob:x@alice\","
+		    "\"value\":\"AAAA\","
+		    "\"isEncrypted\":true,\"metadata\":{\"sharedKeyEnc\":\"AAAA\",\"pubKeyCS\":"
+		    "\"00\"}}");
 	KTAP_OK(wait_for(has_notes, 1));
 	KTAP_EQ(ear.nr_bad, 1);
 	KTAP_OK(strstr(ear.bad.msg, "another public key"));
 	/* No key anywhere. */
 	fake_notify(&w, "@bob",
-		    "{\"id\":\"2\",\"from\":\"@carol\",\"to\":\"@bob\",\"key\":\"@bob:x@carol\",\"value\":\"AAAA\","
+		    "{\"id\":\"2\",\"from\":\"@carol\",\"to\":\"@bob\",\"key\":\"@bob:x@carol\","
+		    "\"value\":\"AAAA\","
 		    "\"isEncrypted\":true,\"metadata\":null}");
 	KTAP_OK(wait_for(has_notes, 2));
 	KTAP_EQ(ear.nr_bad, 2);
@@ -406,7 +423,8 @@ static void clear_and_empty_values(void)
 	listen_to(NULL, 0, false);
 	KTAP_OK(wait_for(is_up, 1));
 	fake_notify(&w, "@bob",
-		    "{\"id\":\"1\",\"from\":\"@alice\",\"to\":\"@bob\",\"key\":\"@bob:x@alice\",\"value\":null,"
+		    "{\"id\":\"1\",\"from\":\"@alice\",\"to\":\"@bob\",\"key\":\"@bob:x@alice\","
+		    "\"value\":null,"
 		    "\"operation\":\"delete\",\"isEncrypted\":true,\"metadata\":{}}");
 	fake_notify(&w, "@bob", LINE("\"2\"", "@alice", "@bob", "@bob:y@alice"));
 	KTAP_OK(wait_for(has_notes, 2));
@@ -485,7 +503,7 @@ static void may_be_closed_in_callbacks(void)
 
 static void own_atsign_uses_the_self_key(void)
 {
-	struct np_at_put put = { .to = "@bob", .name = "x.buzz", .value = "mine", .value_len = 4 };
+	struct np_at_put put = {.to = "@bob", .name = "x.buzz", .value = "mine", .value_len = 4};
 
 	begin();
 	listen_to(NULL, 0, false);

@@ -22,7 +22,7 @@ static struct fake_world w; /* only its loop is used */
 static void on_result(int gai, const struct addrinfo *list, void *arg)
 {
 	struct result *r = arg;
-	struct np_addr addr = { 0 };
+	struct np_addr addr = {0};
 
 	r->done = true;
 	r->gai = gai;
@@ -81,8 +81,9 @@ static void many_at_once(void)
 
 	memset(r, 0, sizeof(r));
 	for (i = 0; i < 64; i++)
-		KTAP_EQ(np_resolve_start(w.loop, i % 2 ? "localhost" : "127.0.0.1", (uint16_t)(i + 1), on_result, &r[i],
-					 &req), 0);
+		KTAP_EQ(np_resolve_start(w.loop, i % 2 ? "localhost" : "127.0.0.1",
+					 (uint16_t)(i + 1), on_result, &r[i], &req),
+			0);
 	for (i = 0; i < 64; i++) {
 		KTAP_OK(fake_run(&w, &r[i].done, 10000));
 		KTAP_EQ(r[i].gai, 0);
@@ -91,7 +92,7 @@ static void many_at_once(void)
 
 static void cancelled_ones_are_silent(void)
 {
-	struct result r[3] = { 0 };
+	struct result r[3] = {0};
 	struct np_resolve *req[3];
 	unsigned int i, j;
 	bool never = false;

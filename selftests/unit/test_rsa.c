@@ -35,7 +35,8 @@ static void generated_keys_work(void)
 	KTAP_STREQ(np_secret_str(&dec), "key");
 	KTAP_EQ(np_rsa_generate(&other, NULL), 0);
 	KTAP_OK(!np_rsa_same_key(other, pub));
-	KTAP_EQ(np_rsa_verify_b64(other, NP_HASH_SHA512, "text", 4, np_buf_str(&sig), sig.len), -EBADMSG);
+	KTAP_EQ(np_rsa_verify_b64(other, NP_HASH_SHA512, "text", 4, np_buf_str(&sig), sig.len),
+		-EBADMSG);
 	np_rsa_free(key);
 	np_rsa_free(pub);
 	np_rsa_free(again);
@@ -98,8 +99,11 @@ static void damaged_keys_are_refused(void)
 		public_refused(big, sizeof(big));
 		KTAP_EQ(np_rsa_load_private(big, sizeof(big), &key, NULL), -EBADMSG);
 		KTAP_EQ(np_rsa_load_private("", 0, &key, NULL), -EBADMSG);
-		KTAP_EQ(np_rsa_load_private(VEC_RSA_PRIVATE, strlen(VEC_RSA_PRIVATE) - 4, &key, NULL), -EBADMSG);
-		KTAP_EQ(np_rsa_load_private(VEC_RSA_PUBLIC, strlen(VEC_RSA_PUBLIC), &key, NULL), -EBADMSG);
+		KTAP_EQ(np_rsa_load_private(VEC_RSA_PRIVATE, strlen(VEC_RSA_PRIVATE) - 4, &key,
+					    NULL),
+			-EBADMSG);
+		KTAP_EQ(np_rsa_load_private(VEC_RSA_PUBLIC, strlen(VEC_RSA_PUBLIC), &key, NULL),
+			-EBADMSG);
 	}
 }
 
@@ -118,7 +122,8 @@ static void damaged_ciphertexts_and_signatures(void)
 	KTAP_EQ(np_rsa_decrypt_b64(key, "no!!", 4, &out, &err), -EBADMSG);
 	np_b64_append(&big, bytes, sizeof(bytes));
 	KTAP_EQ(np_rsa_decrypt_b64(key, np_buf_str(&big), big.len, &out, &err), -EBADMSG);
-	KTAP_EQ(np_rsa_verify_b64(key, NP_HASH_SHA256, "x", 1, np_buf_str(&big), big.len), -EBADMSG);
+	KTAP_EQ(np_rsa_verify_b64(key, NP_HASH_SHA256, "x", 1, np_buf_str(&big), big.len),
+		-EBADMSG);
 	KTAP_EQ(np_rsa_verify_b64(key, NP_HASH_SHA256, "x", 1, "", 0), -EBADMSG);
 	KTAP_EQ(np_rsa_verify_b64(key, NP_HASH_SHA256, "x", 1, "AAAA", 4), -EBADMSG);
 	/* more than a block can hold */

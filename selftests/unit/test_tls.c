@@ -69,8 +69,8 @@ static void on_closed(struct np_tls *tls, const struct np_err *err, void *arg)
 	e->tls = NULL;
 }
 
-static const struct np_tls_ops ops = { .ready = on_ready, .data = on_data, .drained = on_drained,
-				       .closed = on_closed };
+static const struct np_tls_ops ops = {
+	.ready = on_ready, .data = on_data, .drained = on_drained, .closed = on_closed};
 
 static void connect_pair(const char *host, struct np_tls_ctx *client_ctx)
 {
@@ -80,7 +80,8 @@ static void connect_pair(const char *host, struct np_tls_ctx *client_ctx)
 	memset(&client, 0, sizeof(client));
 	memset(&server, 0, sizeof(server));
 	KTAP_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-	KTAP_EQ(np_tls_connect(w.loop, client_ctx, fd[0], host, &ops, &client, &client.tls, &err), 0);
+	KTAP_EQ(np_tls_connect(w.loop, client_ctx, fd[0], host, &ops, &client, &client.tls, &err),
+		0);
 	KTAP_EQ(np_tls_accept(w.loop, w.server_tls, fd[1], &ops, &server, &server.tls, &err), 0);
 }
 
@@ -197,7 +198,8 @@ static void flush_gives_up_on_a_stuck_reader(void)
 	end_pair();
 }
 
-static void expect_refusal(const char *host, struct np_tls_ctx *ctx, int code, const char *part, const char *hint)
+static void expect_refusal(const char *host, struct np_tls_ctx *ctx, int code, const char *part,
+			   const char *hint)
 {
 	connect_pair(host, ctx);
 	KTAP_OK(fake_run(&w, &client.is_closed, 5000));
@@ -213,7 +215,7 @@ static void expect_refusal(const char *host, struct np_tls_ctx *ctx, int code, c
 
 static void certificates_are_judged(void)
 {
-	static const struct np_cert_params other_ca = { .name = "somebody else's CA" };
+	static const struct np_cert_params other_ca = {.name = "somebody else's CA"};
 	struct np_cert *other = NULL;
 	struct np_tls_ctx *system = NULL;
 
@@ -241,7 +243,9 @@ static void peer_that_speaks_no_tls(void)
 	memset(&client, 0, sizeof(client));
 	memset(&server, 0, sizeof(server));
 	socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd);
-	KTAP_EQ(np_tls_connect(w.loop, w.client_tls, fd[0], "127.0.0.1", &ops, &client, &client.tls, &err), 0);
+	KTAP_EQ(np_tls_connect(w.loop, w.client_tls, fd[0], "127.0.0.1", &ops, &client, &client.tls,
+			       &err),
+		0);
 	KTAP_EQ(write(fd[1], "SSH-2.0-OpenSSH_9.2\r\n", 21), 21);
 	KTAP_OK(fake_run(&w, &client.is_closed, 5000));
 	KTAP_EQ(client.err.code, -EPROTO);
@@ -249,7 +253,9 @@ static void peer_that_speaks_no_tls(void)
 	close(fd[1]);
 	memset(&client, 0, sizeof(client));
 	socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd);
-	KTAP_EQ(np_tls_connect(w.loop, w.client_tls, fd[0], "127.0.0.1", &ops, &client, &client.tls, &err), 0);
+	KTAP_EQ(np_tls_connect(w.loop, w.client_tls, fd[0], "127.0.0.1", &ops, &client, &client.tls,
+			       &err),
+		0);
 	close(fd[1]);
 	KTAP_OK(fake_run(&w, &client.is_closed, 5000));
 	KTAP_OK(client.err.code == -ECONNRESET || client.err.code == -EPIPE);

@@ -36,8 +36,12 @@ void talk_close(struct talk *t);
  * talk_login() - connect (a former connection ends), log in with @keys or @cram, or not at all.
  * Return: 0, or negative errno with @t->err.
  */
-int talk_login(struct talk *t, const char *atsign, const struct np_at_keys *keys, const struct np_secret *cram);
-/** talk_ask() - one command; its answer in @t->answer until the next. @what: for the message, e.g. "publish the key". */
+int talk_login(struct talk *t, const char *atsign, const struct np_at_keys *keys,
+	       const struct np_secret *cram);
+/**
+ * talk_ask() - one command; its answer in @t->answer until the next. @what: for the message, e.g.
+ * "publish the key".
+ */
 int talk_ask(struct talk *t, const char *line, const char *what);
 
 /**

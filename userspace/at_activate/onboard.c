@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The order of things (atprotocol.md 18.2) is chosen so that an interruption anywhere loses nothing:
+ * The order of things (atprotocol.md 18.2) is chosen so that an interruption anywhere loses
+ * nothing:
  *
  *	no key file there yet, its folder can be written     before the server hears of us
  *	scan: not activated yet
  *	cram, enroll:request                                 the server knows our log-in key
  *	write the key file                                   from here on --resume can finish
  *	pkam with it, publish the encryption key
- *	delete the CRAM secret                               the step that cannot be taken back, last
+ *	delete the CRAM secret                               last: it cannot be taken back
  */
 #include "activate.h"
 
@@ -37,7 +38,7 @@ static void say(const char *text)
 	fprintf(stderr, "at_activate: %s\n", text);
 }
 
-/* --- the secret ---------------------------------------------------------------------------------------------- */
+/* --- the secret ------------------------------------------------------------------------------- */
 
 /* One line from a terminal, unseen. */
 static int read_terminal(const char *atsign, struct np_secret *secret)
@@ -53,7 +54,8 @@ static int read_terminal(const char *atsign, struct np_secret *secret)
 	if (tcgetattr(STDIN_FILENO, &old) < 0)
 		return -errno;
 	quiet = old;
-	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG); /* an interrupt must not leave the terminal mute */
+	quiet.c_lflag &=
+		~(tcflag_t)(ECHO | ISIG); /* an interrupt must not leave the terminal mute */
 	fprintf(stderr, "CRAM secret of %s: ", atsign);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	do {
@@ -67,7 +69,8 @@ static int read_terminal(const char *atsign, struct np_secret *secret)
 	return got < 0 ? -EIO : 0;
 }
 
-static int read_secret(const struct activate_conf *conf, struct np_secret *secret, struct np_err *err)
+static int read_secret(const struct activate_conf *conf, struct np_secret *secret,
+		       struct np_err *err)
 {
 	bool use_stdin = !conf->cram_key && (!conf->cram_file || !strcmp(conf->cram_file, "-"));
 	int fd, ret;
@@ -89,11 +92,13 @@ static int read_secret(const struct activate_conf *conf, struct np_secret *secre
 		return np_fail_errno(err, ret, "CRAM secret: cannot be read");
 	np_secret_trim(secret);
 	if (!secret->len)
-		return np_fail(err, -EINVAL, "CRAM secret: is empty; give it with --cram-file FILE or on standard input");
+		return np_fail(err, -EINVAL,
+			       "CRAM secret: is empty; give it with --cram-file FILE or on "
+			       "standard input");
 	return 0;
 }
 
-/* --- the key file -------------------------------------------------------------------------------------------- */
+/* --- the key file ----------------------------------------------------------------------------- */
 
 static int check_path(const struct activate_conf *conf, struct np_err *err)
 {
@@ -103,7 +108,8 @@ static int check_path(const struct activate_conf *conf, struct np_err *err)
 
 	if (access(conf->path, F_OK) == 0)
 		return np_fail(err, -EEXIST,
-			       "%s exists already and is not overwritten; see what it is worth with 'at_activate status', "
+			       "%s exists already and is not overwritten; see what it is worth "
+			       "with 'at_activate status', "
 			       "finish an interrupted activation with --resume, or move it away",
 			       conf->path);
 	memcpy(copy, conf->path, sizeof(copy));
@@ -114,9 +120,10 @@ static int check_path(const struct activate_conf *conf, struct np_err *err)
 	return ret ? np_err_prefix(err, "key file %s", conf->path) : 0;
 }
 
-/* --- the enrolment ------------------------------------------------------------------------------------------- */
+/* --- the enrolment ---------------------------------------------------------------------------- */
 
-static int set_sealed(struct np_json *obj, const char *member, const struct np_secret *key, const void *text, size_t len)
+static int set_sealed(struct np_json *obj, const char *member, const struct np_secret *key,
+		      const void *text, size_t len)
 {
 	struct np_buf b64 = NP_BUF_INIT;
 	int ret;
@@ -142,10 +149,11 @@ static int fill_request(const struct np_at_keys *keys, const char *device, struc
 	if (!ret)
 		ret = np_rsa_private_b64(keys->enc, &priv);
 	if (!ret)
-		ret = set_sealed(obj, "encryptedDefaultEncryptionPrivateKey", &keys->apkam_key, priv.data, priv.len);
+		ret = set_sealed(obj, "encryptedDefaultEncryptionPrivateKey", &keys->apkam_key,
+				 priv.data, priv.len);
 	if (!ret)
-		ret = set_sealed(obj, "encryptedDefaultSelfEncryptionKey", &keys->apkam_key, self_text,
-				 strlen(self_text));
+		ret = set_sealed(obj, "encryptedDefaultSelfEncryptionKey", &keys->apkam_key,
+				 self_text, strlen(self_text));
 	if (!ret)
 		ret = np_rsa_public_b64(keys->pkam, &pub);
 	if (!ret)
@@ -158,18 +166,22 @@ static int fill_request(const struct np_at_keys *keys, const char *device, struc
 
 static int take_enrollment_id(struct np_at_keys *keys, struct talk *t)
 {
-	struct np_json *obj = np_json_parse(t->answer, strlen(t->answer), "answer to the enrolment", &t->err);
+	struct np_json *obj =
+		np_json_parse(t->answer, strlen(t->answer), "answer to the enrolment", &t->err);
 	const char *id = np_json_str(obj, "enrollmentId"), *state = np_json_str(obj, "status");
 	int ret = 0;
 
 	if (!id || !np_str_is_charset(id, "-_") || !state || strcmp(state, "approved") ||
 	    np_str_copy(keys->enrollment_id, sizeof(keys->enrollment_id), id))
-		ret = np_fail(&t->err, -EPROTO, "atServer of %s: enrolment was not approved", keys->atsign);
+		ret = np_fail(&t->err, -EPROTO, "atServer of %s: enrolment was not approved",
+			      keys->atsign);
 	np_json_put(obj);
 	return ret;
 }
 
-/* Servers without enrolment take the log-in key as a record; then the key file names no enrolment. */
+/*
+ * Servers without enrolment take the log-in key as a record; then the key file names no enrolment.
+ */
 static int enroll_legacy(struct np_at_keys *keys, struct talk *t)
 {
 	struct np_buf line = NP_BUF_INIT;
@@ -179,8 +191,8 @@ static int enroll_legacy(struct np_at_keys *keys, struct talk *t)
 	ret = np_buf_append_str(&line, "update:privatekey:at_pkam_publickey ");
 	if (!ret)
 		ret = np_rsa_public_b64(keys->pkam, &line);
-	ret = ret ? np_fail_errno(&t->err, ret, "cannot register the log-in key") :
-		    talk_ask(t, np_buf_str(&line), "register the log-in key");
+	ret = ret ? np_fail_errno(&t->err, ret, "cannot register the log-in key")
+		  : talk_ask(t, np_buf_str(&line), "register the log-in key");
 	np_buf_fini(&line);
 	return ret;
 }
@@ -197,7 +209,8 @@ static int ask_enrollment(struct np_at_keys *keys, const char *device, struct ta
 	if (!ret)
 		ret = np_json_write(obj, &line);
 	np_json_put(obj);
-	ret = ret ? np_fail_errno(&t->err, ret, "cannot enrol") : talk_ask(t, np_buf_str(&line), "enrol");
+	ret = ret ? np_fail_errno(&t->err, ret, "cannot enrol")
+		  : talk_ask(t, np_buf_str(&line), "enrol");
 	np_buf_fini(&line);
 	return ret ? ret : take_enrollment_id(keys, t);
 }
@@ -208,7 +221,10 @@ static int enroll(struct np_at_keys *keys, struct talk *t)
 	int ret;
 
 	ret = ask_enrollment(keys, "firstDevice", t);
-	/* An attempt that was interrupted before its key file was written has left this name behind. */
+	/*
+	 * An attempt that was interrupted before its key file was written has left this name
+	 * behind.
+	 */
 	if (ret && strstr(t->err.msg, "Another enrollment") && !np_rand_uuid4(uuid)) {
 		snprintf(device, sizeof(device), "firstDevice-%.8s", uuid);
 		ret = ask_enrollment(keys, device, t);
@@ -218,7 +234,7 @@ static int enroll(struct np_at_keys *keys, struct talk *t)
 	return ret;
 }
 
-/* --- the flow ------------------------------------------------------------------------------------------------ */
+/* --- the flow --------------------------------------------------------------------------------- */
 
 /* Also what --resume does: every step may be repeated. */
 static int finish(const struct np_at_keys *keys, struct talk *t)
@@ -231,16 +247,16 @@ static int finish(const struct np_at_keys *keys, struct talk *t)
 		return ret;
 	ret = np_buf_printf(&line, "update:isEncrypted:false:public:publickey%s %s", keys->atsign,
 			    np_buf_str(&keys->enc_public_b64));
-	ret = ret ? np_fail_errno(&t->err, ret, "cannot publish the public key") :
-		    talk_ask(t, np_buf_str(&line), "publish the public key");
+	ret = ret ? np_fail_errno(&t->err, ret, "cannot publish the public key")
+		  : talk_ask(t, np_buf_str(&line), "publish the public key");
 	np_buf_fini(&line);
 	if (!ret)
 		ret = talk_ask(t, "delete:privatekey:at_secret", "delete the used CRAM secret");
 	return ret;
 }
 
-static int begin(const struct activate_conf *conf, const struct np_secret *secret, struct np_at_keys **keys,
-		 struct talk *t)
+static int begin(const struct activate_conf *conf, const struct np_secret *secret,
+		 struct np_at_keys **keys, struct talk *t)
 {
 	int ret;
 
@@ -249,7 +265,8 @@ static int begin(const struct activate_conf *conf, const struct np_secret *secre
 		return ret;
 	if (ret)
 		return np_fail(&t->err, -EALREADY,
-			       "%s is activated already; its key file was written then, copy that one. A second activation "
+			       "%s is activated already; its key file was written then, copy that "
+			       "one. A second activation "
 			       "would make everything encrypted so far unreadable",
 			       conf->atsign);
 	ret = np_at_keys_generate(conf->atsign, keys, &t->err);
@@ -266,10 +283,11 @@ static int begin(const struct activate_conf *conf, const struct np_secret *secre
 	return ret;
 }
 
-static int activate(const struct activate_conf *conf, const struct np_secret *secret, struct np_err *err)
+static int activate(const struct activate_conf *conf, const struct np_secret *secret,
+		    struct np_err *err)
 {
 	struct np_at_keys *keys = NULL;
-	struct talk t = { 0 };
+	struct talk t = {0};
 	int ret;
 
 	ret = talk_open(&t, conf);
@@ -280,7 +298,8 @@ static int activate(const struct activate_conf *conf, const struct np_secret *se
 	if (!ret) {
 		ret = finish(keys, &t);
 		if (ret)
-			fprintf(stderr, "at_activate: not finished; the key file is kept, run this again with --resume\n");
+			fprintf(stderr, "at_activate: not finished; the key file is kept, run this "
+					"again with --resume\n");
 	}
 	*err = t.err;
 	talk_close(&t);
@@ -297,7 +316,8 @@ int cmd_onboard(void *arg, const struct cli_parse *parse)
 
 	ret = conf_finish(conf, &err);
 	if (!ret && conf->cram_key && conf->cram_file)
-		ret = np_fail(&err, -EINVAL, "options --cramkey and --cram-file exclude each other");
+		ret = np_fail(&err, -EINVAL,
+			      "options --cramkey and --cram-file exclude each other");
 	if (!ret && conf->resume && (conf->cram_key || conf->cram_file))
 		ret = np_fail(&err, -EINVAL, "option --resume needs no CRAM secret");
 	if (ret)

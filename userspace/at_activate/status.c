@@ -43,8 +43,8 @@ static int print_json(const struct activate_conf *conf, const struct status *st)
 
 	ret = np_json_set_str(obj, "atsign", conf->atsign);
 	if (!ret)
-		ret = st->activated < 0 ? np_json_set_null(obj, "activated") :
-					  np_json_set_bool(obj, "activated", st->activated);
+		ret = st->activated < 0 ? np_json_set_null(obj, "activated")
+					: np_json_set_bool(obj, "activated", st->activated);
 	if (!ret)
 		ret = np_json_set_str(obj, "keyFile", st->has_file ? conf->path : NULL);
 	if (!ret)
@@ -65,7 +65,8 @@ static void print_text(const struct activate_conf *conf, const struct status *st
 	if (st->activated > 0)
 		printf("%s is activated\n", conf->atsign);
 	else if (st->activated == 0)
-		printf("%s is not activated; run: at_activate onboard -a %s\n", conf->atsign, conf->atsign);
+		printf("%s is not activated; run: at_activate onboard -a %s\n", conf->atsign,
+		       conf->atsign);
 	if (st->works)
 		printf("%s is accepted\n", conf->path);
 }
@@ -73,8 +74,8 @@ static void print_text(const struct activate_conf *conf, const struct status *st
 int cmd_status(void *arg, const struct cli_parse *parse)
 {
 	struct activate_conf *conf = arg;
-	struct status st = { 0 };
-	struct talk t = { 0 };
+	struct status st = {0};
+	struct talk t = {0};
 
 	if (conf_finish(conf, &st.err))
 		return np_cli_usage_exit(parse, &st.err);

@@ -39,7 +39,7 @@ static void on_down(struct np_at_conn *conn, const struct np_err *err, void *arg
 	ev_break(t->loop, EVBREAK_ONE);
 }
 
-static const struct np_at_conn_ops ops = { .up = on_up, .line = on_line, .down = on_down };
+static const struct np_at_conn_ops ops = {.up = on_up, .line = on_line, .down = on_down};
 
 int talk_open(struct talk *t, const struct activate_conf *conf)
 {
@@ -62,10 +62,16 @@ void talk_close(struct talk *t)
 	memset(t, 0, sizeof(*t));
 }
 
-int talk_login(struct talk *t, const char *atsign, const struct np_at_keys *keys, const struct np_secret *cram)
+int talk_login(struct talk *t, const char *atsign, const struct np_at_keys *keys,
+	       const struct np_secret *cram)
 {
 	struct np_at_conn_params params = {
-		.loop = t->loop, .tls = t->tls, .dir = t->dir, .atsign = atsign, .keys = keys, .cram = cram,
+		.loop = t->loop,
+		.tls = t->tls,
+		.dir = t->dir,
+		.atsign = atsign,
+		.keys = keys,
+		.cram = cram,
 	};
 	int ret;
 
@@ -112,7 +118,10 @@ int talk_ask(struct talk *t, const char *line, const char *what)
 	return t->err.code;
 }
 
-/* A look-up names the owner, which scan does not: a server of many atSigns needs that before a log-in. */
+/*
+ * A look-up names the owner, which scan does not: a server of many atSigns needs that before a
+ * log-in.
+ */
 int is_activated(struct talk *t, const char *atsign)
 {
 	char line[NP_ATSIGN_MAX + 32];

@@ -16,17 +16,17 @@ struct range {
 
 /* What the atProtocol calls emoji. */
 static const struct range emoji[] = {
-	{ 0xa9, 0xa9 }, { 0xae, 0xae }, { 0x2000, 0x3300 }, { 0xfe00, 0xfe0f }, { 0x1f000, 0x1fbff },
+	{0xa9, 0xa9}, {0xae, 0xae}, {0x2000, 0x3300}, {0xfe00, 0xfe0f}, {0x1f000, 0x1fbff},
 };
 
 /*
- * Exceptions inside them: white space, control and format characters that nobody can see, control pictures, and
- * capitals outside ASCII, which peers would fold to another name than we do.
+ * Exceptions inside them: white space, control and format characters that nobody can see, control
+ * pictures, and capitals outside ASCII, which peers would fold to another name than we do.
  */
 static const struct range refused[] = {
-	{ 0x2000, 0x200c }, { 0x200e, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f }, { 0x2126, 0x2126 },
-	{ 0x212a, 0x212b }, { 0x2132, 0x2132 }, { 0x2160, 0x216f }, { 0x2183, 0x2183 }, { 0x2400, 0x243f },
-	{ 0x24b6, 0x24cf }, { 0x2c00, 0x2cff }, { 0x3000, 0x3000 },
+	{0x2000, 0x200c}, {0x200e, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x2126, 0x2126},
+	{0x212a, 0x212b}, {0x2132, 0x2132}, {0x2160, 0x216f}, {0x2183, 0x2183}, {0x2400, 0x243f},
+	{0x24b6, 0x24cf}, {0x2c00, 0x2cff}, {0x3000, 0x3000},
 };
 
 static bool is_within(const struct range *list, size_t nr, uint32_t c)
@@ -50,8 +50,13 @@ static bool is_allowed(uint32_t c)
 /* One strictly encoded UTF-8 character. Return: its length in bytes, 0 when it is malformed. */
 static size_t decode_utf8(const uint8_t *s, uint32_t *c)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0, i;
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t len = s[0] < 0x80       ? 1
+		     : s[0] >> 5 == 6  ? 2
+		     : s[0] >> 4 == 14 ? 3
+		     : s[0] >> 3 == 30 ? 4
+				       : 0,
+	       i;
 
 	if (len <= 1) {
 		*c = s[0];
@@ -103,7 +108,8 @@ int np_atsign_parse(const char *text, char out[NP_ATSIGN_MAX], struct np_err *er
 	if (normalise(text, work)) {
 		out[0] = '\0';
 		return np_fail(err, -EINVAL,
-			       "'%.80s' is no atSign; accepted are letters, digits, _ - and emoji after an @, "
+			       "'%.80s' is no atSign; accepted are letters, digits, _ - and emoji "
+			       "after an @, "
 			       "at most 55 characters, e.g. @alice",
 			       text);
 	}

@@ -3,16 +3,20 @@
  * The command connection, kept up, and its queue.
  *
  *	DOWN -(open)-> CONNECTING -(up)-> UP -(down)-> WAITING -(back-off)-> CONNECTING
- *	with params.once and never up yet: CONNECTING -(down)-> DOWN, everything pending fails; the next command tries
+ *	with params.once and never up yet: CONNECTING -(down)-> DOWN, everything pending fails;
+ *	the next command tries
  *
- * A command whose connection was lost before its answer came is sent once more on the next one: everything that this
- * library sends by itself may be repeated (records are replaced, notifications carry an id).
+ * A command whose connection was lost before its answer came is sent once more on the next one:
+ * everything that this library sends by itself may be repeated (records are replaced, notifications
+ * carry an id).
  */
 #include "at/client_impl.h"
 
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +96,10 @@ static void on_reply(const struct np_err *err, const char *data, size_t len, voi
 	cb = cmd->cb;
 	cb_arg = cmd->arg;
 	free_command(cmd);
-	/* The connection is busy again before the callback, which may end everything, thinks about the answer. */
+	/*
+	 * The connection is busy again before the callback, which may end everything, thinks about
+	 * the answer.
+	 */
 	send_next(client);
 	if (cb)
 		cb(err, data, len, cb_arg);
@@ -111,7 +118,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	if (client->last_err.code)
 		np_fail(&err, -ETIMEDOUT, "%s", client->last_err.msg);
 	else
-		np_fail(&err, -ETIMEDOUT, "atServer of %s: command not answered in time", client->params.keys->atsign);
+		np_fail(&err, -ETIMEDOUT, "atServer of %s: command not answered in time",
+			client->params.keys->atsign);
 	cmd->cb = NULL;
 	if (!cmd->in_flight) {
 		unlink_command(client, cmd);
@@ -121,7 +129,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 		cb(&err, NULL, 0, arg);
 }
 
-int np_at_client_command(struct np_at_client *client, const char *line, size_t len, np_at_reply_cb cb, void *arg)
+int np_at_client_command(struct np_at_client *client, const char *line, size_t len,
+			 np_at_reply_cb cb, void *arg)
 {
 	struct at_command *cmd;
 
@@ -150,6 +159,26 @@ int np_at_client_command(struct np_at_client *client, const char *line, size_t l
 	return 0;
 }
 
+int at_client_commandf(struct np_at_client *client, np_at_reply_cb cb, void *arg, const char *fmt,
+		       ...)
+{
+	char line[4096];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return -ENAMETOOLONG;
+	return np_at_client_command(client, line, (size_t)n, cb, arg);
+}
+
+const char *at_client_own(const struct np_at_client *client)
+{
+	return client->params.keys->atsign;
+}
+
 void np_at_client_cancel(struct np_at_client *client, void *arg)
 {
 	struct at_command *cmd;
@@ -161,9 +190,12 @@ void np_at_client_cancel(struct np_at_client *client, void *arg)
 	at_peers_cancel(client, arg);
 }
 
-/* --- connection ---------------------------------------------------------------------------------------------- */
+/* --- connection ------------------------------------------------------------------------------- */
 
-/* Those that the callbacks add are left for the next connection. Return: false when the client is gone. */
+/*
+ * Those that the callbacks add are left for the next connection. Return: false when the client is
+ * gone.
+ */
 static bool fail_all(struct np_at_client *client, const struct np_err *err)
 {
 	struct at_command *cmd;
@@ -251,7 +283,8 @@ static void on_down(struct np_at_conn *conn, const struct np_err *err, void *arg
 	lost(arg, err);
 }
 
-static const struct np_at_conn_ops conn_ops = { .up = on_up, .line = on_line, .down = on_down, .early = on_early };
+static const struct np_at_conn_ops conn_ops = {
+	.up = on_up, .line = on_line, .down = on_down, .early = on_early};
 
 static void connect_now(struct np_at_client *client)
 {

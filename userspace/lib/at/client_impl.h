@@ -60,7 +60,8 @@ struct np_at_client {
 	struct at_guard *guard;
 	struct at_op *ops;
 	struct np_map peers;
-	struct np_map opened; /* RSA ciphertext -> struct np_secret *, so that each is decrypted once */
+	struct np_map
+		opened; /* RSA ciphertext -> struct np_secret *, so that each is decrypted once */
 };
 
 /* One generation of a peer's public key. Older ones stay, they may be borrowed. */
@@ -71,7 +72,8 @@ struct at_pubkey {
 	char b64[];
 };
 
-typedef void (*at_cipher_cb)(const struct np_err *err, const char *cipher, bool is_fresh, void *arg);
+typedef void (*at_cipher_cb)(const struct np_err *err, const char *cipher, bool is_fresh,
+			     void *arg);
 
 struct at_key_waiter {
 	struct at_key_waiter *next;
@@ -106,6 +108,11 @@ struct at_peer {
 	char atsign[NP_ATSIGN_MAX];
 };
 
+/** at_client_commandf() - a command of at most 4 KiB, composed. */
+int at_client_commandf(struct np_at_client *client, np_at_reply_cb cb, void *arg, const char *fmt,
+		       ...) __attribute__((format(printf, 4, 5)));
+/** at_client_own() - our own atSign. */
+const char *at_client_own(const struct np_at_client *client);
 void at_guard_enter(struct np_at_client *client, struct at_guard *guard);
 void at_guard_leave(struct np_at_client *client, struct at_guard *guard);
 
@@ -115,16 +122,25 @@ void at_peers_fini(struct np_at_client *client);
 /** at_peers_cancel() - no callback with this @arg follows. */
 void at_peers_cancel(struct np_at_client *client, void *arg);
 
-/** at_share_start() - get the key towards @peer; at_ops_share_done() is called when it is there or cannot be had. */
+/** at_peer_want_key() - as np_at_client_public_key(). */
+int at_peer_want_key(struct at_peer *peer, bool fresh, np_at_key_cb cb, void *arg);
+/** at_share_note_key() - @peer->pub is news: does the key that we made for it still fit? */
+void at_share_note_key(struct at_peer *peer);
+
+/**
+ * at_share_start() - get the key towards @peer; at_ops_share_done() is called when it is there or
+ * cannot be had.
+ */
 int at_share_start(struct at_peer *peer);
 /**
  * at_key_open() - decrypt an AES key that somebody encrypted for us; remembered by its ciphertext.
  * @cs: pubKeyCS of the sender's idea of our public key, or NULL
  */
-int at_key_open(struct np_at_client *client, const char *cipher, const char *cs, const struct np_secret **out,
-		struct np_err *err);
+int at_key_open(struct np_at_client *client, const char *cipher, const char *cs,
+		const struct np_secret **out, struct np_err *err);
 /** at_key_incoming() - the ciphertext of lookup:shared_key@from; @fresh goes past every cache. */
-int at_key_incoming(struct np_at_client *client, const char *from, bool fresh, at_cipher_cb cb, void *arg);
+int at_key_incoming(struct np_at_client *client, const char *from, bool fresh, at_cipher_cb cb,
+		    void *arg);
 
 /* An encrypted value as notifications and records carry it. */
 struct at_sealed {

@@ -41,12 +41,8 @@ struct at_op {
 	struct np_json *record;
 };
 
-static const char *own(const struct np_at_client *client)
-{
-	return client->params.keys->atsign;
-}
-
-static struct at_op *new_op(struct np_at_client *client, enum op_kind kind, np_at_reply_cb cb, void *arg)
+static struct at_op *new_op(struct np_at_client *client, enum op_kind kind, np_at_reply_cb cb,
+			    void *arg)
 {
 	struct at_op *op = calloc(1, sizeof(*op));
 
@@ -88,7 +84,10 @@ void at_ops_cancel(struct np_at_client *client, void *arg)
 			op->cb = NULL;
 }
 
-/* The last thing that happens to an operation; it is gone before the callback, which may free the client. */
+/*
+ * The last thing that happens to an operation; it is gone before the callback, which may free the
+ * client.
+ */
 static void finish(struct at_op *op, const struct np_err *err, const char *data, size_t len)
 {
 	np_at_reply_cb cb = op->cb;
@@ -131,22 +130,24 @@ static bool is_key_name(const char *name)
 	return true;
 }
 
-/* --- notify and put ------------------------------------------------------------------------------------------ */
+/* --- notify and put --------------------------------------------------------------------------- */
 
 /* Canonical order; a server may accept no other (7.2). */
-static int add_metadata(const struct at_op *op, struct np_buf *line, const char *enc, const char *cs, const char *iv)
+static int add_metadata(const struct at_op *op, struct np_buf *line, const char *enc,
+			const char *cs, const char *iv)
 {
 	int ret = 0;
 
 	if (op->ttl_ms)
 		ret = np_buf_printf(line, ":ttl:%lld", (long long)op->ttl_ms);
 	if (!ret && op->ttr_s)
-		ret = np_buf_printf(line, ":ttr:%lld:ccd:%s", (long long)op->ttr_s, op->ccd ? "true" : "false");
+		ret = np_buf_printf(line, ":ttr:%lld:ccd:%s", (long long)op->ttr_s,
+				    op->ccd ? "true" : "false");
 	if (!ret && op->is_public) {
 		ret = np_buf_append_str(line, ":dataSignature:");
 		if (!ret)
-			ret = np_rsa_sign_b64(op->client->params.keys->enc, NP_HASH_SHA256, op->value.data,
-					      op->value.len, line);
+			ret = np_rsa_sign_b64(op->client->params.keys->enc, NP_HASH_SHA256,
+					      op->value.data, op->value.len, line);
 	}
 	if (!ret)
 		ret = np_buf_printf(line, ":isEncrypted:%s", op->is_public ? "false" : "true");
@@ -160,13 +161,14 @@ static int add_metadata(const struct at_op *op, struct np_buf *line, const char 
 static int add_key(const struct at_op *op, struct np_buf *line)
 {
 	if (op->is_public)
-		return np_buf_printf(line, ":public:%s%s", op->name, own(op->client));
+		return np_buf_printf(line, ":public:%s%s", op->name, at_client_own(op->client));
 	if (!op->to[0])
-		return np_buf_printf(line, ":%s%s", op->name, own(op->client));
-	return np_buf_printf(line, ":%s:%s%s", op->to, op->name, own(op->client));
+		return np_buf_printf(line, ":%s%s", op->name, at_client_own(op->client));
+	return np_buf_printf(line, ":%s:%s%s", op->to, op->name, at_client_own(op->client));
 }
 
-static int add_value(const struct at_op *op, struct np_buf *line, const struct np_secret *key, const uint8_t *iv)
+static int add_value(const struct at_op *op, struct np_buf *line, const struct np_secret *key,
+		     const uint8_t *iv)
 {
 	int ret = np_buf_append_str(line, op->kind == OP_NOTIFY ? ":" : " ");
 
@@ -179,9 +181,11 @@ static int add_value(const struct at_op *op, struct np_buf *line, const struct n
 
 static int send_put(struct at_op *op)
 {
-	bool to_self = !op->to[0] || !strcmp(op->to, own(op->client));
+	bool to_self = !op->to[0] || !strcmp(op->to, at_client_own(op->client));
 	struct at_peer *peer = op->is_public || to_self ? NULL : at_client_peer(op->client, op->to);
-	const struct np_secret *key = op->is_public ? NULL : peer ? &peer->out_key : &op->client->params.keys->self_key;
+	const struct np_secret *key = op->is_public ? NULL
+				      : peer	    ? &peer->out_key
+						    : &op->client->params.keys->self_key;
 	struct np_buf line = NP_BUF_INIT;
 	uint8_t iv[NP_AES_IV_LEN];
 	char iv_text[NP_B64_LEN(NP_AES_IV_LEN) + 1];
@@ -190,22 +194,26 @@ static int send_put(struct at_op *op)
 	ret = np_rand_bytes(iv, sizeof(iv));
 	np_b64_encode(iv, sizeof(iv), iv_text);
 	if (!ret && op->kind == OP_NOTIFY) {
-		ret = np_buf_printf(&line, "notify:id:%s:update:messageType:key:priority:low:strategy:all:latestN:1"
-				    ":notifier:SYSTEM", op->id);
+		ret = np_buf_printf(
+			&line,
+			"notify:id:%s:update:messageType:key:priority:low:strategy:all:latestN:1"
+			":notifier:SYSTEM",
+			op->id);
 		if (!ret && op->ttln_ms)
 			ret = np_buf_printf(&line, ":ttln:%lld", (long long)op->ttln_ms);
 	} else if (!ret) {
 		ret = np_buf_append_str(&line, "update");
 	}
 	if (!ret)
-		ret = add_metadata(op, &line, peer ? np_buf_str(&peer->out_enc) : NULL, peer ? peer->out_cs : NULL,
-				   key ? iv_text : NULL);
+		ret = add_metadata(op, &line, peer ? np_buf_str(&peer->out_enc) : NULL,
+				   peer ? peer->out_cs : NULL, key ? iv_text : NULL);
 	if (!ret)
 		ret = add_key(op, &line);
 	if (!ret)
 		ret = add_value(op, &line, key, iv);
 	if (!ret)
-		ret = np_at_client_command(op->client, (const char *)line.data, line.len, on_plain_reply, op);
+		ret = np_at_client_command(op->client, (const char *)line.data, line.len,
+					   on_plain_reply, op);
 	np_wipe(line.data, line.len);
 	np_buf_fini(&line);
 	return ret;
@@ -247,7 +255,8 @@ static int check_put(const struct np_at_put *put, enum op_kind kind)
 	char to[NP_ATSIGN_MAX];
 
 	if (!is_key_name(put->name) || (kind == OP_NOTIFY && (!put->to || put->is_public)) ||
-	    (put->to && (put->is_public || np_atsign_parse(put->to, to, NULL) || strcmp(to, put->to))))
+	    (put->to &&
+	     (put->is_public || np_atsign_parse(put->to, to, NULL) || strcmp(to, put->to))))
 		return -EINVAL;
 	if (put->id && (!np_str_is_charset(put->id, "-_") || strlen(put->id) > KEY_MAX))
 		return -EINVAL;
@@ -276,8 +285,8 @@ static int fill_put(struct at_op *op, const struct np_at_put *put)
 	return ret ? ret : np_secret_set(&op->value, put->value, put->value_len);
 }
 
-static int start_put(struct np_at_client *client, const struct np_at_put *put, enum op_kind kind, np_at_reply_cb cb,
-		     void *arg)
+static int start_put(struct np_at_client *client, const struct np_at_put *put, enum op_kind kind,
+		     np_at_reply_cb cb, void *arg)
 {
 	struct at_peer *peer = NULL;
 	struct at_op *op;
@@ -290,7 +299,7 @@ static int start_put(struct np_at_client *client, const struct np_at_put *put, e
 	if (!op)
 		return -ENOMEM;
 	ret = fill_put(op, put);
-	if (!ret && put->to && strcmp(put->to, own(client))) {
+	if (!ret && put->to && strcmp(put->to, at_client_own(client))) {
 		peer = at_client_peer(client, put->to);
 		ret = peer ? 0 : -ENOMEM;
 	}
@@ -305,34 +314,38 @@ static int start_put(struct np_at_client *client, const struct np_at_put *put, e
 	return ret;
 }
 
-int np_at_client_notify(struct np_at_client *client, const struct np_at_put *put, np_at_reply_cb cb, void *arg)
+int np_at_client_notify(struct np_at_client *client, const struct np_at_put *put, np_at_reply_cb cb,
+			void *arg)
 {
 	return start_put(client, put, OP_NOTIFY, cb, arg);
 }
 
-int np_at_client_put(struct np_at_client *client, const struct np_at_put *put, np_at_reply_cb cb, void *arg)
+int np_at_client_put(struct np_at_client *client, const struct np_at_put *put, np_at_reply_cb cb,
+		     void *arg)
 {
 	return start_put(client, put, OP_PUT, cb, arg);
 }
 
-/* --- del and scan -------------------------------------------------------------------------------------------- */
+/* --- del and scan ----------------------------------------------------------------------------- */
 
-static int send_simple(struct np_at_client *client, enum op_kind kind, struct np_buf *line, int ret, np_at_reply_cb cb,
-		       void *arg)
+static int send_simple(struct np_at_client *client, enum op_kind kind, struct np_buf *line, int ret,
+		       np_at_reply_cb cb, void *arg)
 {
 	struct at_op *op = ret ? NULL : new_op(client, kind, cb, arg);
 
 	if (!ret && !op)
 		ret = -ENOMEM;
 	if (!ret)
-		ret = np_at_client_command(client, (const char *)line->data, line->len, on_plain_reply, op);
+		ret = np_at_client_command(client, (const char *)line->data, line->len,
+					   on_plain_reply, op);
 	if (ret && op)
 		free_op(op);
 	np_buf_fini(line);
 	return ret;
 }
 
-int np_at_client_del(struct np_at_client *client, const char *to, const char *name, np_at_reply_cb cb, void *arg)
+int np_at_client_del(struct np_at_client *client, const char *to, const char *name,
+		     np_at_reply_cb cb, void *arg)
 {
 	struct np_buf line = NP_BUF_INIT;
 	char atsign[NP_ATSIGN_MAX];
@@ -340,11 +353,13 @@ int np_at_client_del(struct np_at_client *client, const char *to, const char *na
 
 	if (!is_key_name(name) || (to && np_atsign_parse(to, atsign, NULL)))
 		return -EINVAL;
-	ret = np_buf_printf(&line, "delete:%s%s%s%s", to ? atsign : "", to ? ":" : "", name, own(client));
+	ret = np_buf_printf(&line, "delete:%s%s%s%s", to ? atsign : "", to ? ":" : "", name,
+			    at_client_own(client));
 	return send_simple(client, OP_DEL, &line, ret, cb, arg);
 }
 
-int np_at_client_scan(struct np_at_client *client, const char *of, const char *regex, np_at_reply_cb cb, void *arg)
+int np_at_client_scan(struct np_at_client *client, const char *of, const char *regex,
+		      np_at_reply_cb cb, void *arg)
 {
 	struct np_buf line = NP_BUF_INIT;
 	char atsign[NP_ATSIGN_MAX] = "";
@@ -352,11 +367,12 @@ int np_at_client_scan(struct np_at_client *client, const char *of, const char *r
 
 	if (of && np_atsign_parse(of, atsign, NULL))
 		return -EINVAL;
-	ret = np_buf_printf(&line, "scan%s%s%s%s", of ? ":" : "", atsign, regex ? " " : "", regex ? regex : "");
+	ret = np_buf_printf(&line, "scan%s%s%s%s", of ? ":" : "", atsign, regex ? " " : "",
+			    regex ? regex : "");
 	return send_simple(client, OP_SCAN, &line, ret, cb, arg);
 }
 
-/* --- get ----------------------------------------------------------------------------------------------------- */
+/* --- get -------------------------------------------------------------------------------------- */
 
 static void open_record(struct at_op *op, const char *cipher, bool is_fresh);
 
@@ -437,10 +453,10 @@ static void on_record(const struct np_err *err, const char *data, size_t len, vo
 		finish_with_record(op, value);
 }
 
-int np_at_client_get(struct np_at_client *client, const char *from, const char *name, bool bypass_cache,
-		     np_at_reply_cb cb, void *arg)
+int np_at_client_get(struct np_at_client *client, const char *from, const char *name,
+		     bool bypass_cache, np_at_reply_cb cb, void *arg)
 {
-	bool is_own = !from || !strcmp(from, own(client));
+	bool is_own = !from || !strcmp(from, at_client_own(client));
 	struct np_buf line = NP_BUF_INIT;
 	struct at_op *op;
 	int ret;
@@ -450,15 +466,17 @@ int np_at_client_get(struct np_at_client *client, const char *from, const char *
 	op = new_op(client, OP_GET, cb, arg);
 	if (!op)
 		return -ENOMEM;
-	ret = np_atsign_parse(is_own ? own(client) : from, op->to, NULL);
+	ret = np_atsign_parse(is_own ? at_client_own(client) : from, op->to, NULL);
 	if (!ret)
 		ret = np_str_copy(op->name, sizeof(op->name), name);
 	if (!ret && is_own)
-		ret = np_buf_printf(&line, "llookup:all:%s%s", name, own(client));
+		ret = np_buf_printf(&line, "llookup:all:%s%s", name, at_client_own(client));
 	else if (!ret)
-		ret = np_buf_printf(&line, "lookup:%sall:%s%s", bypass_cache ? "bypassCache:true:" : "", name, op->to);
+		ret = np_buf_printf(&line, "lookup:%sall:%s%s",
+				    bypass_cache ? "bypassCache:true:" : "", name, op->to);
 	if (!ret)
-		ret = np_at_client_command(client, (const char *)line.data, line.len, on_record, op);
+		ret = np_at_client_command(client, (const char *)line.data, line.len, on_record,
+					   op);
 	if (ret)
 		free_op(op);
 	np_buf_fini(&line);

@@ -4,9 +4,10 @@
  *	                              +-> UP                        without
  *	any of them -> DOWN (reported once)
  *
- * "from:" leaves together with the end of the TLS handshake: the server's prompt is not awaited, it is skipped when
- * it comes. Then one command at a time is under way, because servers may take two in one read for one (3.2); or,
- * with a server that agreed to pipelining, NP_AT_PIPELINE_MAX of them, beginning in LOGIN.
+ * "from:" leaves together with the end of the TLS handshake: the server's prompt is not awaited, it
+ * is skipped when it comes. Then one command at a time is under way, because servers may take two
+ * in one read for one (3.2); or, with a server that agreed to pipelining, NP_AT_PIPELINE_MAX of
+ * them, beginning in LOGIN.
  */
 #include "at/conn.h"
 
@@ -61,7 +62,7 @@ struct np_at_conn {
 
 static const struct np_tls_ops tls_ops;
 
-/* --- failing ------------------------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static void drop_transport(struct np_at_conn *conn)
 {
@@ -144,10 +145,8 @@ static void fail_text(struct np_at_conn *conn, int code, const char *text)
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	static const char *const doing[] = {
-		[DIAL] = "TCP connection",
-		[HANDSHAKE] = "TLS handshake",
-		[FROM] = "answer to 'from'",
-		[LOGIN] = "answer to the log-in",
+		[DIAL] = "TCP connection",    [HANDSHAKE] = "TLS handshake",
+		[FROM] = "answer to 'from'",  [LOGIN] = "answer to the log-in",
 		[UP] = "answer to a command",
 	};
 	struct np_at_conn *conn = w->data;
@@ -155,8 +154,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	np_fail(&err, -ETIMEDOUT, "no %s within %u ms; is it up and reachable from here?", doing[conn->state],
-		conn->params.timeout_ms);
+	np_fail(&err, -ETIMEDOUT, "no %s within %u ms; is it up and reachable from here?",
+		doing[conn->state], conn->params.timeout_ms);
 	fail_there(conn, &err);
 }
 
@@ -168,7 +167,7 @@ static void start_timer(struct np_at_conn *conn)
 	ev_timer_start(conn->params.loop, &conn->timer);
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------ */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static bool pipelines(const struct np_at_conn *conn)
 {
@@ -182,7 +181,10 @@ unsigned int np_at_conn_may_send(const struct np_at_conn *conn)
 	return many ? NP_AT_PIPELINE_MAX : conn->state == UP;
 }
 
-/* Commands without an answer leave the queue as soon as they are sent. Return: 0, or negative errno. */
+/*
+ * Commands without an answer leave the queue as soon as they are sent. Return: 0, or negative
+ * errno.
+ */
 static int send_next(struct np_at_conn *conn)
 {
 	struct command **at = &conn->first, *prev = NULL;
@@ -216,7 +218,8 @@ bool np_at_conn_is_up(const struct np_at_conn *conn)
 	return conn->state == UP;
 }
 
-int np_at_conn_command(struct np_at_conn *conn, const char *line, size_t len, np_at_reply_cb cb, void *arg)
+int np_at_conn_command(struct np_at_conn *conn, const char *line, size_t len, np_at_reply_cb cb,
+		       void *arg)
 {
 	struct command *cmd;
 
@@ -239,12 +242,18 @@ int np_at_conn_command(struct np_at_conn *conn, const char *line, size_t len, np
 	else
 		conn->first = cmd;
 	conn->last = cmd;
-	/* A write that fails here is reported by the TLS layer from the loop, and then to the command. */
+	/*
+	 * A write that fails here is reported by the TLS layer from the loop, and then to the
+	 * command.
+	 */
 	(void)send_next(conn);
 	return 0;
 }
 
-/* The next command leaves before the callback, which may close everything. Return: false when it did. */
+/*
+ * The next command leaves before the callback, which may close everything. Return: false when it
+ * did.
+ */
 static bool finish_command(struct np_at_conn *conn, const struct np_at_reply *reply)
 {
 	struct command *cmd = take_command(conn);
@@ -266,7 +275,7 @@ static bool finish_command(struct np_at_conn *conn, const struct np_at_reply *re
 	return !gone;
 }
 
-/* --- logging in ---------------------------------------------------------------------------------------------- */
+/* --- logging in ------------------------------------------------------------------------------- */
 
 static bool become_up(struct np_at_conn *conn)
 {
@@ -282,7 +291,8 @@ static bool become_up(struct np_at_conn *conn)
 	return !gone;
 }
 
-static int build_pkam(const struct np_at_keys *keys, const char *challenge, size_t len, struct np_buf *out)
+static int build_pkam(const struct np_at_keys *keys, const char *challenge, size_t len,
+		      struct np_buf *out)
 {
 	int ret;
 
@@ -292,7 +302,8 @@ static int build_pkam(const struct np_at_keys *keys, const char *challenge, size
 	return ret ? ret : np_rsa_sign_b64(keys->pkam, NP_HASH_SHA256, challenge, len, out);
 }
 
-static int build_cram(const struct np_secret *secret, const char *challenge, size_t len, struct np_buf *out)
+static int build_cram(const struct np_secret *secret, const char *challenge, size_t len,
+		      struct np_buf *out)
 {
 	char digest[NP_HASH_HEX_MAX];
 	int ret;
@@ -301,21 +312,25 @@ static int build_cram(const struct np_secret *secret, const char *challenge, siz
 	return ret ? ret : np_buf_printf(out, "cram:%s", digest);
 }
 
-static void answer_challenge(struct np_at_conn *conn, const char *challenge, size_t len)
+/* Return: false when the connection may be gone. */
+static bool answer_challenge(struct np_at_conn *conn, const char *challenge, size_t len)
 {
 	const struct np_at_conn_params *p = &conn->params;
 	struct np_buf line = NP_BUF_INIT;
 	int ret;
 
 	if (np_str_starts(challenge, "proof:")) {
-		fail_text(conn, -EPROTO, "takes us for a stranger, so it serves another atSign; is the directory right?");
-		return;
+		fail_text(conn, -EPROTO,
+			  "takes us for a stranger, so it serves another atSign; is the directory "
+			  "right?");
+		return false;
 	}
 	if (!len || len > CHALLENGE_MAX) {
 		fail_text(conn, -EPROTO, "sent a malformed challenge");
-		return;
+		return false;
 	}
-	ret = p->cram ? build_cram(p->cram, challenge, len, &line) : build_pkam(p->keys, challenge, len, &line);
+	ret = p->cram ? build_cram(p->cram, challenge, len, &line)
+		      : build_pkam(p->keys, challenge, len, &line);
 	if (!ret)
 		ret = np_buf_append_str(&line, "\n");
 	if (!ret)
@@ -323,12 +338,13 @@ static void answer_challenge(struct np_at_conn *conn, const char *challenge, siz
 	np_buf_fini(&line);
 	if (ret) {
 		fail_text(conn, ret, "cannot send the log-in");
-		return;
+		return false;
 	}
 	conn->state = LOGIN;
 	(void)send_next(conn);
 	if (conn->ops->early && pipelines(conn))
 		conn->ops->early(conn, conn->arg);
+	return true;
 }
 
 static void login_refused(struct np_at_conn *conn, const struct np_err *why)
@@ -337,8 +353,9 @@ static void login_refused(struct np_at_conn *conn, const struct np_err *why)
 	const char *hint = "";
 
 	if (conn->state == LOGIN && err.code == -EACCES)
-		hint = conn->params.cram ? "; the CRAM secret is wrong" :
-					   "; the key file is not (or no longer) accepted for this atSign";
+		hint = conn->params.cram
+			       ? "; the CRAM secret is wrong"
+			       : "; the key file is not (or no longer) accepted for this atSign";
 	else if (conn->state == LOGIN && conn->params.cram && err.code == -ENOENT)
 		hint = "; the CRAM secret was used up: this atSign is activated already";
 	np_fail(&err, err.code, "log-in refused: %.120s%s", why->msg, hint);
@@ -355,13 +372,13 @@ static bool on_login_line(struct np_at_conn *conn, const struct np_at_reply *rep
 		return false;
 	}
 	if (reply->kind != NP_AT_REPLY_DATA) {
-		fail_text(conn, -EPROTO, "does not answer as an atServer does; wrong port, or a proxy in between?");
+		fail_text(
+			conn, -EPROTO,
+			"does not answer as an atServer does; wrong port, or a proxy in between?");
 		return false;
 	}
-	if (conn->state == FROM) {
-		answer_challenge(conn, reply->data, reply->len);
-		return conn->state == LOGIN;
-	}
+	if (conn->state == FROM)
+		return answer_challenge(conn, reply->data, reply->len);
 	if (strcmp(reply->data, "success")) {
 		fail_text(conn, -EPROTO, "answered the log-in with something else than success");
 		return false;
@@ -369,9 +386,10 @@ static bool on_login_line(struct np_at_conn *conn, const struct np_at_reply *rep
 	return become_up(conn);
 }
 
-/* --- input --------------------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
-static bool on_up_line(struct np_at_conn *conn, const struct np_at_reply *reply, const char *line, size_t len)
+static bool on_up_line(struct np_at_conn *conn, const struct np_at_reply *reply, const char *line,
+		       size_t len)
 {
 	bool gone = false;
 
@@ -385,14 +403,14 @@ static bool on_up_line(struct np_at_conn *conn, const struct np_at_reply *reply,
 			conn->gone = NULL;
 		return !gone;
 	case NP_AT_REPLY_ERROR:
-		if (conn->first)
+		if (conn->first && conn->first->is_sent)
 			return finish_command(conn, reply);
 		fail_there(conn, &reply->err);
 		return false;
 	case NP_AT_REPLY_DATA:
-		if (conn->first)
+		if (conn->first && conn->first->is_sent)
 			return finish_command(conn, reply);
-		/* Answers and commands are out of step: every later answer would go to the wrong one. */
+		/* Out of step: every later answer would go to the wrong command. */
 		fail_text(conn, -EPROTO, "sent an answer that nobody asked for");
 		return false;
 	case NP_AT_REPLY_OTHER:
@@ -401,7 +419,8 @@ static bool on_up_line(struct np_at_conn *conn, const struct np_at_reply *reply,
 	/* File transfer of old servers announces itself on any connection (14). */
 	if (np_str_starts(line, "stream:") || (len > 1 && *line == '@' && strstr(line, "@stream:")))
 		return true;
-	fail_text(conn, -EPROTO, "does not answer as an atServer does; wrong port, or a proxy in between?");
+	fail_text(conn, -EPROTO,
+		  "does not answer as an atServer does; wrong port, or a proxy in between?");
 	return false;
 }
 
@@ -462,9 +481,10 @@ static void on_tls_closed(struct np_tls *tls, const struct np_err *err, void *ar
 		fail_text(arg, -ECONNRESET, "closed the connection");
 }
 
-static const struct np_tls_ops tls_ops = { .ready = on_tls_ready, .data = on_tls_data, .closed = on_tls_closed };
+static const struct np_tls_ops tls_ops = {
+	.ready = on_tls_ready, .data = on_tls_data, .closed = on_tls_closed};
 
-/* --- opening ------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void on_dialed(int fd, const struct np_err *err, void *arg)
 {
@@ -479,7 +499,8 @@ static void on_dialed(int fd, const struct np_err *err, void *arg)
 		return;
 	}
 	conn->state = HANDSHAKE;
-	if (np_tls_connect(conn->params.loop, conn->params.tls, fd, conn->host, &tls_ops, conn, &conn->tls, &why))
+	if (np_tls_connect(conn->params.loop, conn->params.tls, fd, conn->host, &tls_ops, conn,
+			   &conn->tls, &why))
 		fail_there(conn, &why);
 }
 
@@ -497,13 +518,14 @@ static void on_place(const char *host, uint16_t port, const struct np_err *err, 
 	conn->state = DIAL;
 	/* The directory has a deadline of its own, and then the better message. */
 	start_timer(conn);
-	ret = np_dial_start(conn->params.loop, host, port, conn->params.timeout_ms, on_dialed, conn, &conn->dial);
+	ret = np_dial_start(conn->params.loop, host, port, conn->params.timeout_ms, on_dialed, conn,
+			    &conn->dial);
 	if (ret)
 		fail_text(conn, ret, "cannot connect");
 }
 
-int np_at_conn_open(const struct np_at_conn_params *params, const struct np_at_conn_ops *ops, void *arg,
-		    struct np_at_conn **out, struct np_err *err)
+int np_at_conn_open(const struct np_at_conn_params *params, const struct np_at_conn_ops *ops,
+		    void *arg, struct np_at_conn **out, struct np_err *err)
 {
 	struct np_at_conn *conn = calloc(1, sizeof(*conn));
 	int ret;

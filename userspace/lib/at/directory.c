@@ -6,8 +6,8 @@
  *	       -> DIALING -> TALKING -> ANSWERED
  *	failure: once more from DIALING, then ANSWERED with the error
  *
- * The request is written right after the TLS handshake, without waiting for the server's prompt: that saves a round
- * trip, and servers read lines.
+ * The request is written right after the TLS handshake, without waiting for the server's prompt:
+ * that saves a round trip, and servers read lines.
  */
 #include "at/directory.h"
 
@@ -84,7 +84,8 @@ int np_directory_new(struct ev_loop *loop, struct np_tls_ctx *tls, const char *r
 	dir->is_proxy = np_str_starts(root_domain, "proxy:");
 	if (dir->is_proxy)
 		root_domain += strlen("proxy:");
-	ret = np_hostport_parse(root_domain, dir->is_proxy ? PROXY_PORT : DIRECTORY_PORT, dir->host, &dir->port, err);
+	ret = np_hostport_parse(root_domain, dir->is_proxy ? PROXY_PORT : DIRECTORY_PORT, dir->host,
+				&dir->port, err);
 	if (ret) {
 		free(dir);
 		return np_err_prefix(err, "root domain");
@@ -175,7 +176,8 @@ static void answer_all(struct query *q)
 
 		free(q->waiters);
 		q->waiters = w.next;
-		w.cb(q->err.code ? NULL : q->place.host, q->place.port, q->err.code ? &q->err : NULL, w.arg);
+		w.cb(q->err.code ? NULL : q->place.host, q->place.port,
+		     q->err.code ? &q->err : NULL, w.arg);
 		if (gone)
 			return;
 	}
@@ -197,7 +199,10 @@ static void fail_query(struct query *q, const struct np_err *err)
 {
 	q->err = *err;
 	drop_connection(q);
-	/* A certificate that is refused stays refused; everything else may be a passing disturbance. */
+	/*
+	 * A certificate that is refused stays refused; everything else may be a passing
+	 * disturbance.
+	 */
 	if (err->code != -EACCES && q->attempts < MAX_ATTEMPTS)
 		start_attempt(q);
 	else
@@ -235,7 +240,8 @@ static void keep_place(struct query *q)
 	free(old);
 }
 
-int np_directory_parse_answer(char *line, size_t len, char host[NP_HOST_MAX], uint16_t *port, struct np_err *err)
+int np_directory_parse_answer(char *line, size_t len, char host[NP_HOST_MAX], uint16_t *port,
+			      struct np_err *err)
 {
 	if (strlen(line) != len)
 		return np_fail(err, -EPROTO, "answered with a NUL byte");
@@ -247,7 +253,9 @@ int np_directory_parse_answer(char *line, size_t len, char host[NP_HOST_MAX], ui
 	if (!*line || !strcmp(line, "null"))
 		return -ENOENT;
 	if (*line == '[' || np_hostport_parse(line, 0, host, port, NULL))
-		return np_fail(err, -EPROTO, "answered '%.60s' instead of host:port; is it an atDirectory?", line);
+		return np_fail(err, -EPROTO,
+			       "answered '%.60s' instead of host:port; is it an atDirectory?",
+			       line);
 	return 0;
 }
 
@@ -259,8 +267,8 @@ static void on_answer(struct query *q, char *line, size_t len)
 	ret = np_directory_parse_answer(line, len, q->place.host, &q->place.port, &err);
 	if (ret == -ENOENT) {
 		np_fail(&q->err, -ENOENT,
-			"%s is not in the directory %s:%u; check the spelling and the root domain", q->atsign,
-			q->dir->host, q->dir->port);
+			"%s is not in the directory %s:%u; check the spelling and the root domain",
+			q->atsign, q->dir->host, q->dir->port);
 		finish_soon(q);
 	} else if (ret) {
 		fail_there(q, &err);
@@ -306,7 +314,8 @@ static void on_tls_closed(struct np_tls *tls, const struct np_err *err, void *ar
 		fail_text(arg, -ECONNRESET, "closed the connection without an answer");
 }
 
-static const struct np_tls_ops tls_ops = { .ready = on_tls_ready, .data = on_tls_data, .closed = on_tls_closed };
+static const struct np_tls_ops tls_ops = {
+	.ready = on_tls_ready, .data = on_tls_data, .closed = on_tls_closed};
 
 static void on_dialed(int fd, const struct np_err *err, void *arg)
 {
@@ -318,7 +327,8 @@ static void on_dialed(int fd, const struct np_err *err, void *arg)
 		why = *err;
 		np_err_prefix(&why, "directory");
 		fail_query(q, &why);
-	} else if (np_tls_connect(q->dir->loop, q->dir->tls, fd, q->dir->host, &tls_ops, q, &q->tls, &why)) {
+	} else if (np_tls_connect(q->dir->loop, q->dir->tls, fd, q->dir->host, &tls_ops, q, &q->tls,
+				  &why)) {
 		fail_there(q, &why);
 	}
 }
@@ -407,7 +417,7 @@ int np_directory_lookup(struct np_directory *dir, const char *atsign, np_directo
 		free(w);
 		return -ENOMEM;
 	}
-	*w = (struct waiter){ .next = q->waiters, .cb = cb, .arg = arg };
+	*w = (struct waiter){.next = q->waiters, .cb = cb, .arg = arg};
 	q->waiters = w;
 	if (is_new && !answer_known(q))
 		start_attempt(q);

@@ -67,15 +67,17 @@ int np_at_keys_generate(const char *atsign, struct np_at_keys **out, struct np_e
 	return 0;
 }
 
-/* --- loading ------------------------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
-static const char *need_text(const struct np_json *file, const char *path, const char *member, struct np_err *err)
+static const char *need_text(const struct np_json *file, const char *path, const char *member,
+			     struct np_err *err)
 {
 	const char *text = np_json_str(file, member);
 
 	if (!text || !*text)
-		np_fail(err, -EBADMSG, "key file %s: member '%s' is missing; the file is damaged or no key file", path,
-			member);
+		np_fail(err, -EBADMSG,
+			"key file %s: member '%s' is missing; the file is damaged or no key file",
+			path, member);
 	return text && *text ? text : NULL;
 }
 
@@ -84,28 +86,31 @@ static int load_aes(const char *text, const char *path, const char *member, stru
 {
 	if (np_b64_decode_secret(text, strlen(text), out) || out->len != NP_AES_KEY_LEN) {
 		np_secret_fini(out);
-		return np_fail(err, -EBADMSG, "key file %s: member '%s' is no base64 text of 32 bytes", path, member);
+		return np_fail(err, -EBADMSG,
+			       "key file %s: member '%s' is no base64 text of 32 bytes", path,
+			       member);
 	}
 	return 0;
 }
 
 /* The members named aes... are encrypted with the self key, zero IV. */
-static int unwrap(const struct np_json *file, const char *path, const char *member, const struct np_secret *self_key,
-		  struct np_secret *out, struct np_err *err)
+static int unwrap(const struct np_json *file, const char *path, const char *member,
+		  const struct np_secret *self_key, struct np_secret *out, struct np_err *err)
 {
 	const char *text = need_text(file, path, member, err);
 
 	if (!text)
 		return -EBADMSG;
 	if (np_aes_decrypt_b64(self_key, NULL, text, strlen(text), out, NULL))
-		return np_fail(err, -EBADMSG, "key file %s: member '%s' does not decrypt with selfEncryptionKey", path,
-			       member);
+		return np_fail(err, -EBADMSG,
+			       "key file %s: member '%s' does not decrypt with selfEncryptionKey",
+			       path, member);
 	return 0;
 }
 
 static int load_pair(const struct np_json *file, const char *path, const char *const members[2],
-		     const struct np_secret *self_key, struct np_rsa **out, struct np_buf *public_b64,
-		     struct np_err *err)
+		     const struct np_secret *self_key, struct np_rsa **out,
+		     struct np_buf *public_b64, struct np_err *err)
 {
 	struct np_secret text = NP_SECRET_INIT;
 	struct np_rsa *pub = NULL;
@@ -116,7 +121,8 @@ static int load_pair(const struct np_json *file, const char *path, const char *c
 		return ret;
 	ret = np_rsa_load_private((const char *)text.data, text.len, out, NULL);
 	if (ret) {
-		np_fail(err, ret, "key file %s: member '%s' holds no RSA private key", path, members[0]);
+		np_fail(err, ret, "key file %s: member '%s' holds no RSA private key", path,
+			members[0]);
 		goto out;
 	}
 	ret = unwrap(file, path, members[1], self_key, &text, err);
@@ -124,9 +130,11 @@ static int load_pair(const struct np_json *file, const char *path, const char *c
 		goto out;
 	ret = np_rsa_load_public((const char *)text.data, text.len, &pub, NULL);
 	if (ret)
-		np_fail(err, ret, "key file %s: member '%s' holds no RSA public key", path, members[1]);
+		np_fail(err, ret, "key file %s: member '%s' holds no RSA public key", path,
+			members[1]);
 	else if (!np_rsa_same_key(*out, pub))
-		ret = np_fail(err, -EBADMSG, "key file %s: '%s' and '%s' are no pair", path, members[0], members[1]);
+		ret = np_fail(err, -EBADMSG, "key file %s: '%s' and '%s' are no pair", path,
+			      members[0], members[1]);
 	else if (public_b64)
 		ret = np_buf_append(public_b64, text.data, text.len);
 out:
@@ -155,17 +163,19 @@ static bool check_owner(const char *member, const struct np_json *value, void *a
 	return !check->is_ours;
 }
 
-static int load_members(struct np_at_keys *keys, const struct np_json *file, const char *path, struct np_err *err)
+static int load_members(struct np_at_keys *keys, const struct np_json *file, const char *path,
+			struct np_err *err)
 {
-	static const char *const pkam[] = { "aesPkamPrivateKey", "aesPkamPublicKey" };
-	static const char *const enc[] = { "aesEncryptPrivateKey", "aesEncryptPublicKey" };
-	struct owner_check owner = { .atsign = keys->atsign };
+	static const char *const pkam[] = {"aesPkamPrivateKey", "aesPkamPublicKey"};
+	static const char *const enc[] = {"aesEncryptPrivateKey", "aesEncryptPublicKey"};
+	struct owner_check owner = {.atsign = keys->atsign};
 	const char *text;
 	int ret;
 
 	np_json_each(file, check_owner, &owner);
 	if (owner.is_named && !owner.is_ours)
-		return np_fail(err, -EACCES, "key file %s: is of %s, not of %s", path, owner.other, keys->atsign);
+		return np_fail(err, -EACCES, "key file %s: is of %s, not of %s", path, owner.other,
+			       keys->atsign);
 	text = need_text(file, path, "selfEncryptionKey", err);
 	if (!text)
 		return -EBADMSG;
@@ -173,7 +183,8 @@ static int load_members(struct np_at_keys *keys, const struct np_json *file, con
 	if (!ret)
 		ret = load_pair(file, path, pkam, &keys->self_key, &keys->pkam, NULL, err);
 	if (!ret)
-		ret = load_pair(file, path, enc, &keys->self_key, &keys->enc, &keys->enc_public_b64, err);
+		ret = load_pair(file, path, enc, &keys->self_key, &keys->enc, &keys->enc_public_b64,
+				err);
 	if (ret)
 		return ret;
 	text = np_json_str(file, "apkamSymmetricKey");
@@ -181,8 +192,10 @@ static int load_members(struct np_at_keys *keys, const struct np_json *file, con
 		ret = load_aes(text, path, "apkamSymmetricKey", &keys->apkam_key, err);
 	text = np_json_str(file, "enrollmentId");
 	if (!ret && text && *text &&
-	    (!np_str_is_charset(text, "-_") || np_str_copy(keys->enrollment_id, sizeof(keys->enrollment_id), text)))
-		ret = np_fail(err, -EBADMSG, "key file %s: member 'enrollmentId' is malformed", path);
+	    (!np_str_is_charset(text, "-_") ||
+	     np_str_copy(keys->enrollment_id, sizeof(keys->enrollment_id), text)))
+		ret = np_fail(err, -EBADMSG, "key file %s: member 'enrollmentId' is malformed",
+			      path);
 	return ret;
 }
 
@@ -197,14 +210,17 @@ static bool wipe_text(const char *member, const struct np_json *value, void *arg
 	return true;
 }
 
-static int keys_parse(struct np_at_keys *keys, const struct np_secret *text, const char *path, struct np_err *err)
+static int keys_parse(struct np_at_keys *keys, const struct np_secret *text, const char *path,
+		      struct np_err *err)
 {
 	/* The parser's own message quotes what it stumbled over, so it is not passed on. */
 	struct np_json *file = np_json_parse(np_secret_str(text), text->len, "key file", NULL);
 	int ret;
 
 	if (!np_json_is_object(file))
-		ret = np_fail(err, -EBADMSG, "key file %s: is no JSON object; it is truncated or no key file", path);
+		ret = np_fail(err, -EBADMSG,
+			      "key file %s: is no JSON object; it is truncated or no key file",
+			      path);
 	else
 		ret = load_members(keys, file, path, err);
 	if (np_json_is_object(file))
@@ -213,7 +229,8 @@ static int keys_parse(struct np_at_keys *keys, const struct np_secret *text, con
 	return ret;
 }
 
-int np_at_keys_parse(const char *text, size_t len, const char *atsign, struct np_at_keys **out, struct np_err *err)
+int np_at_keys_parse(const char *text, size_t len, const char *atsign, struct np_at_keys **out,
+		     struct np_err *err)
 {
 	struct np_secret copy = NP_SECRET_INIT;
 	struct np_at_keys *keys = np_at_keys_new();
@@ -234,7 +251,8 @@ int np_at_keys_parse(const char *text, size_t len, const char *atsign, struct np
 	return ret;
 }
 
-int np_at_keys_load(const char *path, const char *atsign, struct np_at_keys **out, struct np_err *err)
+int np_at_keys_load(const char *path, const char *atsign, struct np_at_keys **out,
+		    struct np_err *err)
 {
 	struct np_secret text = NP_SECRET_INIT;
 	struct np_at_keys *keys = NULL;
@@ -242,8 +260,10 @@ int np_at_keys_load(const char *path, const char *atsign, struct np_at_keys **ou
 
 	fd = np_fd_open_private(path, err);
 	if (fd == -ENOENT)
-		return np_fail(err, fd, "key file %s: does not exist; make one with: at_activate onboard -a %s", path,
-			       atsign);
+		return np_fail(
+			err, fd,
+			"key file %s: does not exist; make one with: at_activate onboard -a %s",
+			path, atsign);
 	if (fd < 0) {
 		np_err_prefix(err, "key file");
 		return fd;
@@ -269,10 +289,10 @@ out:
 	return ret;
 }
 
-/* --- saving -------------------------------------------------------------------------------------------------- */
+/* --- saving ----------------------------------------------------------------------------------- */
 
-static int set_wrapped(struct np_json *file, const char *member, const struct np_secret *self_key, const void *text,
-		       size_t len)
+static int set_wrapped(struct np_json *file, const char *member, const struct np_secret *self_key,
+		       const void *text, size_t len)
 {
 	struct np_buf b64 = NP_BUF_INIT;
 	int ret;
@@ -353,7 +373,8 @@ int np_at_keys_save(const struct np_at_keys *keys, const char *path, struct np_e
 
 	if (!file || keys->self_key.len != NP_AES_KEY_LEN) {
 		np_json_put(file);
-		return np_fail(err, file ? -EINVAL : -ENOMEM, "key file %s: no keys to write", path);
+		return np_fail(err, file ? -EINVAL : -ENOMEM, "key file %s: no keys to write",
+			       path);
 	}
 	ret = fill_file(keys, file);
 	/* Room at once: a buffer that grows leaves copies of the keys behind. */
@@ -377,7 +398,9 @@ int np_at_keys_default_path(const char *atsign, char *dst, size_t size, struct n
 	const char *home = getenv("HOME");
 
 	if (!home || !*home)
-		return np_fail(err, -ENOENT, "HOME is not set, so there is no default key file; name one with --keys");
+		return np_fail(
+			err, -ENOENT,
+			"HOME is not set, so there is no default key file; name one with --keys");
 	if ((size_t)snprintf(dst, size, "%s/.atsign/keys/%s_key.atKeys", home, atsign) >= size)
 		return np_fail(err, -ENAMETOOLONG, "default key file of %s: path too long", atsign);
 	return 0;

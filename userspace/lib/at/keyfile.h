@@ -30,14 +30,19 @@ void np_at_keys_free(struct np_at_keys *keys); /* NULL is accepted */
 /** np_at_keys_generate() - fresh key pairs and AES keys for @atsign (onboarding). */
 int np_at_keys_generate(const char *atsign, struct np_at_keys **out, struct np_err *err);
 /**
- * np_at_keys_load() - read a key file; refuses files others can read, wrong or missing members, key pairs that do
- * not belong together, and (when the file names its atSign) a file of another atSign than @atsign.
- * Messages name the file and the member, never content.
+ * np_at_keys_load() - read a key file; refuses files others can read, wrong or missing members, key
+ * pairs that do not belong together, and (when the file names its atSign) a file of another atSign
+ * than @atsign. Messages name the file and the member, never content.
  */
-int np_at_keys_load(const char *path, const char *atsign, struct np_at_keys **out, struct np_err *err);
+int np_at_keys_load(const char *path, const char *atsign, struct np_at_keys **out,
+		    struct np_err *err);
 /** np_at_keys_parse() - the same from memory, without the checks of the file itself. */
-int np_at_keys_parse(const char *text, size_t len, const char *atsign, struct np_at_keys **out, struct np_err *err);
-/** np_at_keys_save() - write a new file, mode 0600, that other SDKs can load; -EEXIST rather than overwrite. */
+int np_at_keys_parse(const char *text, size_t len, const char *atsign, struct np_at_keys **out,
+		     struct np_err *err);
+/**
+ * np_at_keys_save() - write a new file, mode 0600, that other SDKs can load; -EEXIST rather than
+ * overwrite.
+ */
 int np_at_keys_save(const struct np_at_keys *keys, const char *path, struct np_err *err);
 /** np_at_keys_default_path() - ~/.atsign/keys/@x_key.atKeys; $HOME must be set. */
 int np_at_keys_default_path(const char *atsign, char *dst, size_t size, struct np_err *err);

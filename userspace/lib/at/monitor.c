@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- *	CONNECTING -(log-in, "monitor" written)-> [CONFIRMING -(noop answered)->] UP -(error, silence)-> WAITING
- *	WAITING -(back-off)-> CONNECTING
+ *	CONNECTING -(log-in, "monitor" written)-> [CONFIRMING -(noop answered)->] UP
+ *	any of them -(error, silence)-> WAITING -(back-off)-> CONNECTING
  *
- * "monitor" has no answer. Servers handle the lines of a connection in order, so an answered noop behind it proves
- * that the subscription stands: that is CONFIRMING, which costs one round trip. With replay it is left out: the
- * server then also sends what arrived before the subscription, so nothing can fall in between.
+ * "monitor" has no answer. Servers handle the lines of a connection in order, so an answered noop
+ * behind it proves that the subscription stands: that is CONFIRMING, which costs one round trip.
+ * With replay it is left out: the server then also sends what arrived before the subscription, so
+ * nothing can fall in between.
  *
- * Every notification passes: parse -> repeated id? -> wanted? -> key at hand? -> deliver. Those that wait for a key
- * make later ones of the same sender wait behind them; other senders are not held up.
+ * Every notification passes: parse -> repeated id? -> wanted? -> key at hand? -> deliver. Those
+ * that wait for a key make later ones of the same sender wait behind them; other senders are not
+ * held up.
  */
 #include "at/monitor.h"
 
@@ -47,7 +49,7 @@ struct np_monitor {
 	bool replay, is_up;
 	bool *gone; /* set while inside a callback of the owner */
 	long long up_at_ms;
-	int64_t first_up_wall_ms; /* 0: never up */
+	int64_t first_up_wall_ms;	       /* 0: never up */
 	int64_t stats_epoch_ms, last_epoch_ms; /* in the server's time; 0: none seen */
 	struct np_map ids;
 	char *ring[REMEMBERED_IDS];
@@ -64,7 +66,7 @@ static struct ev_loop *loop_of(const struct np_monitor *m)
 	return m->client->params.loop;
 }
 
-/* --- connection ---------------------------------------------------------------------------------------------- */
+/* --- connection ------------------------------------------------------------------------------- */
 
 /* Return: false when the owner closed the monitor. */
 static bool tell_state(struct np_monitor *m, bool up, const struct np_err *err)
@@ -139,7 +141,10 @@ static void on_noop(const struct np_err *err, const char *data, size_t len, void
 
 	(void)data;
 	(void)len;
-	/* An error that ends the connection is reported by on_down(); one that does not is an answer all the same. */
+	/*
+	 * An error that ends the connection is reported by on_down(); one that does not is an
+	 * answer all the same.
+	 */
 	if (err->code && !np_at_conn_is_up(m->conn))
 		return;
 	ev_timer_stop(loop_of(m), &m->beat_limit);
@@ -149,7 +154,8 @@ static void on_noop(const struct np_err *err, const char *data, size_t len, void
 
 static void send_noop(struct np_monitor *m)
 {
-	if (np_at_conn_command(m->conn, "noop:0", 6, on_noop, m) == 0 && m->beat.repeat > 0. && m->is_up) {
+	if (np_at_conn_command(m->conn, "noop:0", 6, on_noop, m) == 0 && m->beat.repeat > 0. &&
+	    m->is_up) {
 		ev_timer_set(&m->beat_limit, m->beat.repeat / 3., 0.);
 		ev_timer_start(loop_of(m), &m->beat_limit);
 	}
@@ -176,7 +182,9 @@ static void on_up(struct np_at_conn *conn, void *arg)
 		send_noop(m);
 }
 
-/* The server replays what is strictly newer than the time given; the ids remove what comes twice. */
+/*
+ * The server replays what is strictly newer than the time given; the ids remove what comes twice.
+ */
 static int build_command(const struct np_monitor *m, char *dst, size_t size)
 {
 	const char *blank = m->regex ? " " : "", *regex = m->regex ? m->regex : "";
@@ -198,7 +206,7 @@ static int build_command(const struct np_monitor *m, char *dst, size_t size)
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : n;
 }
 
-/* --- notifications ------------------------------------------------------------------------------------------- */
+/* --- notifications ---------------------------------------------------------------------------- */
 
 static bool is_repeated(struct np_monitor *m, const char *id)
 {
@@ -221,7 +229,8 @@ static bool is_repeated(struct np_monitor *m, const char *id)
 }
 
 /* Return: false when the owner closed the monitor. */
-static bool deliver(struct np_monitor *m, const struct np_at_note *note, const char *value, size_t len)
+static bool deliver(struct np_monitor *m, const struct np_at_note *note, const char *value,
+		    size_t len)
 {
 	const struct np_at_notification out = {
 		.id = note->id,
@@ -244,7 +253,8 @@ static bool deliver(struct np_monitor *m, const struct np_at_note *note, const c
 	return true;
 }
 
-static bool reject(struct np_monitor *m, const char *from, const char *key, const struct np_err *err)
+static bool reject(struct np_monitor *m, const char *from, const char *key,
+		   const struct np_err *err)
 {
 	bool gone = false;
 
@@ -258,8 +268,8 @@ static bool reject(struct np_monitor *m, const char *from, const char *key, cons
 	return true;
 }
 
-static int open_note(struct np_monitor *m, const struct np_at_note *note, const char *cipher, struct np_secret *plain,
-		     struct np_err *err)
+static int open_note(struct np_monitor *m, const struct np_at_note *note, const char *cipher,
+		     struct np_secret *plain, struct np_err *err)
 {
 	struct at_sealed sealed = {
 		.from = note->from,
@@ -297,10 +307,11 @@ static struct pending *first_of(struct np_monitor *m, const char *from)
 static void on_cipher(const struct np_err *err, const char *cipher, bool is_fresh, void *arg);
 
 /*
- * One attempt at the oldest of a sender. Return: 1 done with it (it is freed), 0 it waits for a key, -1 the monitor
- * is gone.
+ * One attempt at the oldest of a sender. Return: 1 done with it (it is freed), 0 it waits for a
+ * key, -1 the monitor is gone.
  */
-static int try_pending(struct pending *p, const struct np_err *failure, const char *cipher, bool is_fresh)
+static int try_pending(struct pending *p, const struct np_err *failure, const char *cipher,
+		       bool is_fresh)
 {
 	struct np_monitor *m = p->monitor;
 	struct np_at_note note;
@@ -312,7 +323,8 @@ static int try_pending(struct pending *p, const struct np_err *failure, const ch
 	if (failure)
 		err = *failure;
 	ret = failure ? failure->code : open_note(m, &p->note, cipher, &plain, &err);
-	if (!failure && (ret == -EAGAIN || (ret && cipher && !p->note.shared_key_enc && !is_fresh))) {
+	if (!failure &&
+	    (ret == -EAGAIN || (ret && cipher && !p->note.shared_key_enc && !is_fresh))) {
 		ret = at_key_incoming(m->client, p->note.from, cipher != NULL, on_cipher, p);
 		p->is_asking = !ret;
 		if (!ret)
@@ -322,8 +334,8 @@ static int try_pending(struct pending *p, const struct np_err *failure, const ch
 	note = p->note;
 	p->note.json = NULL;
 	free_pending(p);
-	alive = ret ? reject(m, note.from, note.key, &err) :
-		      deliver(m, &note, np_secret_str(&plain), plain.len);
+	alive = ret ? reject(m, note.from, note.key, &err)
+		    : deliver(m, &note, np_secret_str(&plain), plain.len);
 	np_secret_fini(&plain);
 	np_at_note_fini(&note);
 	return alive ? 1 : -1;
@@ -374,7 +386,8 @@ static bool handle_note(struct np_monitor *m, struct np_at_note *note)
 {
 	if (note->epoch_ms > m->last_epoch_ms)
 		m->last_epoch_ms = note->epoch_ms;
-	if (is_repeated(m, note->id) || note->is_text || strcmp(note->to, m->client->params.keys->atsign))
+	if (is_repeated(m, note->id) || note->is_text ||
+	    strcmp(note->to, m->client->params.keys->atsign))
 		return true;
 	if (m->ops->want && !m->ops->want(note->from, note->name, m->arg))
 		return true;
@@ -401,9 +414,9 @@ static void on_line(struct np_at_conn *conn, const char *line, size_t len, void 
 	np_at_note_fini(&note);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
-static const struct np_at_conn_ops conn_ops = { .up = on_up, .line = on_line, .down = on_down };
+static const struct np_at_conn_ops conn_ops = {.up = on_up, .line = on_line, .down = on_down};
 
 static int try_connect(struct np_monitor *m, struct np_err *err)
 {
@@ -446,14 +459,16 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 	connect_now(w->data);
 }
 
-static int open_monitor(struct np_at_client *client, const char *regex, unsigned int heartbeat_ms, bool replay,
-			const struct np_monitor_ops *ops, void *arg, struct np_monitor **out, struct np_err *err)
+static int open_monitor(struct np_at_client *client, const char *regex, unsigned int heartbeat_ms,
+			bool replay, const struct np_monitor_ops *ops, void *arg,
+			struct np_monitor **out, struct np_err *err)
 {
 	struct np_monitor *m;
 	int ret;
 
 	if (regex && (!*regex || strchr(regex, ':') || strchr(regex, '\n')))
-		return np_fail(err, -EINVAL, "monitor: regular expression is empty or holds ':' or a line end");
+		return np_fail(err, -EINVAL,
+			       "monitor: regular expression is empty or holds ':' or a line end");
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return np_fail(err, -ENOMEM, "monitor: out of memory");
@@ -467,7 +482,8 @@ static int open_monitor(struct np_at_client *client, const char *regex, unsigned
 	ev_timer_init(&m->beat_limit, on_beat_limit, 0., 0.);
 	m->retry.data = m->beat.data = m->beat_limit.data = m;
 	m->regex = regex ? strdup(regex) : NULL;
-	ret = regex && !m->regex ? np_fail(err, -ENOMEM, "monitor: out of memory") : try_connect(m, err);
+	ret = regex && !m->regex ? np_fail(err, -ENOMEM, "monitor: out of memory")
+				 : try_connect(m, err);
 	if (ret) {
 		free(m->regex);
 		free(m);
@@ -478,13 +494,15 @@ static int open_monitor(struct np_at_client *client, const char *regex, unsigned
 }
 
 int np_monitor_open(struct np_at_client *client, const char *regex, unsigned int heartbeat_ms,
-		    const struct np_monitor_ops *ops, void *arg, struct np_monitor **out, struct np_err *err)
+		    const struct np_monitor_ops *ops, void *arg, struct np_monitor **out,
+		    struct np_err *err)
 {
 	return open_monitor(client, regex, heartbeat_ms, false, ops, arg, out, err);
 }
 
-int np_monitor_open_replay(struct np_at_client *client, const char *regex, unsigned int heartbeat_ms,
-			   const struct np_monitor_ops *ops, void *arg, struct np_monitor **out, struct np_err *err)
+int np_monitor_open_replay(struct np_at_client *client, const char *regex,
+			   unsigned int heartbeat_ms, const struct np_monitor_ops *ops, void *arg,
+			   struct np_monitor **out, struct np_err *err)
 {
 	return open_monitor(client, regex, heartbeat_ms, true, ops, arg, out, err);
 }

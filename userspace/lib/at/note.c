@@ -29,10 +29,14 @@ static int parse_parties(struct np_at_note *note, struct np_err *err)
 	return 0;
 }
 
-/* "@to:name@from". The sender was authenticated by our server; a key that names another one is a forgery. */
+/*
+ * "@to:name@from". The sender was authenticated by our server; a key that names another one is a
+ * forgery.
+ */
 static int parse_key(struct np_at_note *note, struct np_err *err)
 {
-	const char *key = np_json_need_str(note->json, "key", note->is_text ? SIZE_MAX : NP_AT_KEY_MAX, err);
+	const char *key =
+		np_json_need_str(note->json, "key", note->is_text ? SIZE_MAX : NP_AT_KEY_MAX, err);
 	size_t to_len = strlen(note->to), from_len = strlen(note->from), len;
 
 	if (!key)
@@ -42,11 +46,12 @@ static int parse_key(struct np_at_note *note, struct np_err *err)
 	np_str_copy(note->key, sizeof(note->key), key);
 	np_str_lower(note->key);
 	len = strlen(note->key);
-	if (len <= to_len + 1 + from_len || !np_str_starts(note->key, note->to) || note->key[to_len] != ':' ||
-	    strcmp(note->key + len - from_len, note->from))
-		return np_fail(err, -EPROTO, "key '%.120s' is not of the form %.40s:name%.40s", key, note->to,
-			       note->from);
-	np_str_copy_n(note->name, sizeof(note->name), note->key + to_len + 1, len - to_len - 1 - from_len);
+	if (len <= to_len + 1 + from_len || !np_str_starts(note->key, note->to) ||
+	    note->key[to_len] != ':' || strcmp(note->key + len - from_len, note->from))
+		return np_fail(err, -EPROTO, "key '%.120s' is not of the form %.40s:name%.40s", key,
+			       note->to, note->from);
+	np_str_copy_n(note->name, sizeof(note->name), note->key + to_len + 1,
+		      len - to_len - 1 - from_len);
 	if (strchr(note->name, '@'))
 		return np_fail(err, -EPROTO, "key '%.120s' names two senders", key);
 	return 0;
@@ -62,7 +67,8 @@ static void parse_crypto(struct np_at_note *note)
 	note->shared_key_enc = enc && *enc && strcmp(enc, "null") ? enc : NULL;
 	note->pub_key_cs = cs && *cs && strcmp(cs, "null") ? cs : NULL;
 	note->iv = iv && *iv && strcmp(iv, "null") ? iv : NULL;
-	note->is_encrypted = np_json_bool(note->json, "isEncrypted", note->shared_key_enc || note->iv);
+	note->is_encrypted =
+		np_json_bool(note->json, "isEncrypted", note->shared_key_enc || note->iv);
 }
 
 int np_at_note_parse(const char *text, size_t len, struct np_at_note *note, struct np_err *err)

@@ -33,7 +33,8 @@ struct np_at_note {
 
 /**
  * np_at_note_parse() - fill @note, np_at_note_fini() it in every case.
- * Return: 0, -EBADMSG for no JSON or wrong members, -EPROTO when key and sender contradict each other.
+ * Return: 0, -EBADMSG for no JSON or wrong members, -EPROTO when key and sender contradict each
+ * other.
  */
 int np_at_note_parse(const char *text, size_t len, struct np_at_note *note, struct np_err *err);
 void np_at_note_fini(struct np_at_note *note);

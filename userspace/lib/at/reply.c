@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * A prompt ("@" or "@alice@") may stand in front of an answer, even several of them. They hold no colon, every
- * answer begins with a word and one, so the last "@" before the first colon ends them.
+ * A prompt ("@" or "@alice@") may stand in front of an answer, even several of them. They hold no
+ * colon, every answer begins with a word and one, so the last "@" before the first colon ends them.
  */
 static const char *skip_prompt(const char *line, size_t len)
 {
@@ -34,7 +34,8 @@ static void make_printable(char *text)
 
 static int errno_of(const char *code)
 {
-	static const char *const refused[] = { "AT0401", "AT0009", "AT0013", "AT0025", "AT0026", "AT0027", "AT0028" };
+	static const char *const refused[] = {"AT0401", "AT0009", "AT0013", "AT0025",
+					      "AT0026", "AT0027", "AT0028"};
 	size_t i;
 
 	if (!strcmp(code, "AT0015"))
@@ -79,7 +80,8 @@ static void parse_plain_error(const char *text, struct np_err *err)
 static void parse_json_error(const char *text, size_t len, struct np_err *err)
 {
 	struct np_json *json = np_json_parse(text, len, "error", NULL);
-	const char *code = np_json_str(json, "errorCode"), *descr = np_json_str(json, "errorDescription");
+	const char *code = np_json_str(json, "errorCode"),
+		   *descr = np_json_str(json, "errorDescription");
 
 	if (!code || code_len(code) != strlen(code))
 		code = "";

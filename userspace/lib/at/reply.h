@@ -27,7 +27,9 @@ struct np_at_reply {
 	struct np_err err;
 };
 
-/** np_at_reply_parse() - @line is NUL-terminated at @len; prompts in front are skipped. Never fails. */
+/**
+ * np_at_reply_parse() - @line is NUL-terminated at @len; prompts in front are skipped. Never fails.
+ */
 void np_at_reply_parse(const char *line, size_t len, struct np_at_reply *out);
 
 #endif
