@@ -14,6 +14,7 @@
 
 #define PER_TICK 500
 #define NOTE_TICKS 60
+#define PAUSE_TICKS 60
 
 struct gone {
 	STAILQ_ENTRY(gone) next;
@@ -71,8 +72,13 @@ void np_expiry_tick(struct np_atserver *srv)
 	struct np_err err = NP_ERR_INIT;
 	int ret;
 
-	if (np_turn_begin(srv))
+	if (srv->nr_ticks < srv->expiry_at)
 		return;
+	/* A store that refuses changes refuses these too; what expired is hidden anyway. */
+	if (np_turn_begin(srv)) {
+		srv->expiry_at = srv->nr_ticks + PAUSE_TICKS;
+		return;
+	}
 	expire_records(srv);
 	if (srv->nr_ticks % NOTE_TICKS || srv->turn.failed)
 		return;

@@ -131,6 +131,7 @@ struct np_atserver {
 	ev_prepare turn_end;
 	ev_timer tick;
 	unsigned int nr_ticks;
+	unsigned int expiry_at; /* tick before which nothing is expired */
 	long long started_ms;
 	struct np_log_limit log_limit;
 };
