@@ -96,6 +96,22 @@ copy_keys 600
 says "key file of another atSign" 1 "is of @alice, not of @bob" activate status -a @bob -k "$NP_TMP/bad.atKeys"
 says "missing key file" 1 "does not exist" activate status -a @alice -k "$NP_TMP/none.atKeys"
 
+# --- an attempt that was interrupted after the server knew of it: its file name is too long to be written ---------
+
+long=$NP_TMP/$(printf 'k%.0s' {1..251})
+says "key file that cannot be written after the enrolment" 1 "CRAM secret accepted" \
+	activate onboard -a @carol --cram-file "$realm/secrets/@carol.cram" -k "$long"
+check "the secret is good for another attempt" \
+	activate onboard -a @carol --cram-file "$realm/secrets/@carol.cram"
+expect_eq "which is complete" "$(activate status -a @carol --json | jq -c '[.activated, .keysAccepted]')" '[true,true]'
+
+# --- servers that are not there, or not who they should be --------------------------------------------------------
+
+npctl realm add "$realm" @far --at 127.0.0.1:1 >/dev/null
+npctl realm add "$realm" @named --at "localhost:$(daemon_json atserverd .atserver.port)" >/dev/null
+says "atServer down is named" 1 "atServer of @far: 127.0.0.1:1: cannot connect" activate status -a @far
+says "certificate for another name" 1 "hostname mismatch" activate status -a @named
+
 # --- use ----------------------------------------------------------------------------------------------------------
 
 check "put for another atSign" atc @alice put @bob phone.buzz "hello bob"
