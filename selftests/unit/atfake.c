@@ -215,8 +215,8 @@ static void do_cram(struct fake_conn *c, const char *digest)
 static bool take_meta(char **p, struct np_json *meta)
 {
 	static const char *const names[] = {
-		"ttl",	       "ttb",	       "ttr",	   "ccd",     "dataSignature",
-		"isEncrypted", "sharedKeyEnc", "pubKeyCS", "ivNonce", "ttln"};
+		"ttl",		"ttb",	    "ttr",     "ccd",  "dataSignature", "isEncrypted",
+		"sharedKeyEnc", "pubKeyCS", "ivNonce", "ttln", "skeEncKeyName"};
 	size_t i, len;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

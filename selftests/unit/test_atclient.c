@@ -206,6 +206,30 @@ static void records_of_other_libraries_are_completed(void)
 	end();
 }
 
+static void metadata_of_a_replaced_key_is_not_believed(void)
+{
+	struct np_buf own = NP_BUF_INIT, theirs = NP_BUF_INIT, meta = NP_BUF_INIT;
+	char aes[45];
+	uint8_t key[32] = {8};
+
+	begin();
+	np_b64_encode(key, sizeof(key), aes);
+	np_rsa_encrypt_b64(alice.keys->enc, aes, 44, &own);
+	np_rsa_encrypt_b64(bob.keys->enc, "some former key", 15, &theirs);
+	np_buf_printf(
+		&meta,
+		"{\"sharedKeyEnc\":\"%s\",\"pubKeyCS\":\"%032d\",\"skeEncKeyName\":\"%032d\"}",
+		np_buf_str(&theirs), 0, 0);
+	fake_put(&w, "shared_key.bob@alice", np_buf_str(&own), np_buf_str(&meta));
+	put(&alice, "@bob", "a.buzz", "text", false);
+	expect_get(&bob, "@alice", "a.buzz", "text");
+	KTAP_STREQ(fake_value(&w, "shared_key.bob@alice"), np_buf_str(&own));
+	np_buf_fini(&own);
+	np_buf_fini(&theirs);
+	np_buf_fini(&meta);
+	end();
+}
+
 static void unreadable_own_copy_is_replaced(void)
 {
 	begin();
@@ -666,6 +690,7 @@ int main(void)
 	KTAP_RUN(first_use_makes_and_stores_the_key);
 	KTAP_RUN(a_new_client_needs_one_lookup);
 	KTAP_RUN(records_of_other_libraries_are_completed);
+	KTAP_RUN(metadata_of_a_replaced_key_is_not_believed);
 	KTAP_RUN(unreadable_own_copy_is_replaced);
 	KTAP_RUN(changed_public_key_makes_a_new_shared_key);
 	KTAP_RUN(unknown_receiver_leaves_nothing_behind);

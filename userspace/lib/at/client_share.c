@@ -76,13 +76,28 @@ static int seal_key(const struct np_rsa *for_key, const struct np_secret *aes, s
 	return ret;
 }
 
+/*
+ * An update without metadata keeps the old one (7.2). So that the metadata of a key that another
+ * library has replaced is not taken for that of the new one, it names the value that it belongs to.
+ */
+static int name_value(const char *value, char md5[NP_HASH_HEX_MAX])
+{
+	return np_hash_hex(NP_HASH_MD5, value, strlen(value), NULL, 0, md5);
+}
+
 static int update_own_copy(struct at_peer *peer, np_at_reply_cb cb)
 {
-	return at_client_commandf(
-		peer->client, cb, peer,
-		"update:isEncrypted:false:sharedKeyEnc:%s:pubKeyCS:%s:shared_key.%s%s %s",
-		np_buf_str(&peer->out_enc), peer->out_cs, np_atsign_bare(peer->atsign),
-		at_client_own(peer->client), np_buf_str(&peer->out_own));
+	char md5[NP_HASH_HEX_MAX];
+	int ret = name_value(np_buf_str(&peer->out_own), md5);
+
+	if (ret)
+		return ret;
+	return at_client_commandf(peer->client, cb, peer,
+				  "update:isEncrypted:false:sharedKeyEnc:%s:pubKeyCS:%s"
+				  ":skeEncKeyName:%s:shared_key.%s%s %s",
+				  np_buf_str(&peer->out_enc), peer->out_cs, md5,
+				  np_atsign_bare(peer->atsign), at_client_own(peer->client),
+				  np_buf_str(&peer->out_own));
 }
 
 static void on_own_updated(const struct np_err *err, const char *data, size_t len, void *arg)
@@ -199,8 +214,9 @@ static int take_own_copy(struct at_peer *peer, const struct np_json *record)
 {
 	const struct np_json *meta = np_json_get(record, "metaData");
 	const char *data = np_json_str(record, "data"), *enc = np_json_str(meta, "sharedKeyEnc");
-	const char *cs = np_json_str(meta, "pubKeyCS");
+	const char *cs = np_json_str(meta, "pubKeyCS"), *of = np_json_str(meta, "skeEncKeyName");
 	const struct np_secret *key;
+	char md5[NP_HASH_HEX_MAX];
 	int ret;
 
 	if (!data || !*data || at_key_open(peer->client, data, NULL, &key, NULL))
@@ -210,9 +226,13 @@ static int take_own_copy(struct at_peer *peer, const struct np_json *record)
 	np_buf_fini(&peer->out_enc);
 	if (!ret)
 		ret = np_buf_append_str(&peer->out_own, data);
-	if (ret || !enc || !*enc || !np_str_is_charset(enc, "+/=") || !cs ||
+	if (!ret)
+		ret = name_value(data, md5);
+	if (ret)
+		return ret;
+	if (!enc || !*enc || !np_str_is_charset(enc, "+/=") || !cs || !of || strcmp(of, md5) ||
 	    strlen(cs) != MD5_HEX_SIZE - 1)
-		return ret ? ret : -ENODATA;
+		return -ENODATA;
 	np_str_copy(peer->out_cs, sizeof(peer->out_cs), cs);
 	return np_buf_append_str(&peer->out_enc, enc);
 }
