@@ -31,9 +31,8 @@
 
 struct conf {
 	const char *atsign, *key_file, *root_domain, *root_ca;
-	const char *to, *get, *name, *value, *payload, *listen;
+	const char *to, *get, *name, *value, *payload, *corrupt, *listen;
 	uint64_t secs, times;
-	bool corrupt;
 };
 
 #define C struct conf
@@ -47,7 +46,7 @@ static const struct cli_opt opts[] = {
 	CLI_STR("name", 0, "NAME", C, name, "key without atSigns", CLI_REQUIRED),
 	CLI_STR("value", 0, "TEXT", C, value, "text to send", 0),
 	CLI_STR("payload", 0, "JSON", C, payload, "send this in a signed envelope", 0),
-	CLI_FLAG("corrupt", 0, C, corrupt, "break the payload after signing", 0),
+	CLI_STR("corrupt", 0, "TEXT", C, corrupt, "after signing, change the last letter of TEXT in the payload", 0),
 	CLI_U64("times", 0, "N", C, times, "send so often", 1, 100, 0),
 	CLI_STR("listen", 0, "REGEX", C, listen, "wait for such a notification", 0),
 	CLI_U64("secs", 0, "N", C, secs, "how long to wait", 1, 600, 0),
@@ -138,9 +137,13 @@ static int make_text(struct app *app, const struct np_at_keys *keys, struct np_e
 	ret = np_envelope_sign_text(conf->payload, strlen(conf->payload), keys->enc, &app->text);
 	if (ret)
 		return np_fail_errno(err, ret, "cannot sign");
-	/* The first letter of the payload's first name: still JSON, no longer what was signed. */
-	if (conf->corrupt)
-		app->text.data[sizeof("{\"payload\":{\"") - 1] ^= 1;
+	if (conf->corrupt) {
+		char *at = strstr((char *)app->text.data, conf->corrupt);
+
+		if (!at || !*conf->corrupt)
+			return np_fail(err, -EINVAL, "--corrupt: no such text in the payload");
+		at[strlen(conf->corrupt) - 1] ^= 1;
+	}
 	return 0;
 }
 

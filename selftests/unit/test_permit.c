@@ -26,6 +26,8 @@ static void textual_match(void)
 	KTAP_OK(!np_permit_allows(&p, "*", 22));
 	KTAP_STREQ(p.entries[0], "localhost:22");
 	KTAP_OK(p.entries[2] == NULL);
+	KTAP_EQ(np_permit_add(&p, "localhost:22", NULL), 0);
+	KTAP_EQ(p.nr, 2);
 	np_permit_fini(&p);
 }
 

@@ -106,6 +106,7 @@ static void on_note(const struct np_at_notification *note, void *arg)
 	struct daemon *d = arg;
 	const struct handler *handler = handler_of(d, note->from, note->name);
 
+	rest_soon(d);
 	if (handler && !note->is_delete && note->value)
 		handler->handle(d, note);
 }
@@ -133,6 +134,7 @@ static void on_monitor_state(bool up, const struct np_err *err, void *arg)
 {
 	struct daemon *d = arg;
 
+	rest_soon(d);
 	if (!up) {
 		np_warn_err(err, "monitor: connection lost, trying again");
 		return;
@@ -148,7 +150,7 @@ static void on_monitor_state(bool up, const struct np_err *err, void *arg)
 
 static void on_client_state(bool up, const struct np_err *err, void *arg)
 {
-	(void)arg;
+	rest_soon(arg);
 	if (!up)
 		np_warn_err(err, "atserver: connection lost, trying again");
 }
@@ -159,6 +161,7 @@ static void on_refresh(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	rest_soon(d);
 	/* Hidden, there is nothing to renew: the records are gone since the start. */
 	if (!d->conf->hide)
 		info_refresh(d);
@@ -268,6 +271,7 @@ static int start(struct daemon *d, struct np_err *err)
 		d->signals[i].data = d;
 		ev_signal_start(d->loop, &d->signals[i]);
 	}
+	rest_init(d);
 	snprintf(d->suffix, sizeof(d->suffix), ".%s.sshnp", d->conf->device);
 	if ((ret = np_rand_uuid4(d->instance_id)) || (ret = load_keys(d, err)) || (ret = ping_build(d, err)) ||
 	    (ret = np_authkeys_init(&d->authkeys, d->conf->home, err)) || (ret = connect_all(d, err)))

@@ -33,7 +33,7 @@ struct daemon {
 	struct np_authkeys authkeys;
 	struct np_buf ping_text;	/* answer to a ping, device info record */
 	char suffix[NP_DEVICE_MAX + 8]; /* ".<device>.sshnp" */
-	ev_timer refresh;
+	ev_timer refresh, rest;
 	ev_signal signals[2];
 	struct np_log_limit denied_limit, bad_limit;
 	bool is_ready;
@@ -41,6 +41,7 @@ struct daemon {
 	/* instance.c */
 	char instance_id[NP_UUID_SIZE];
 	long long announced_at_ms; /* 0: not yet */
+	bool is_leaving;
 	struct np_log_limit instance_limit;
 	/* request.c, seen.c, ephemeral.c */
 	struct request *requests;
@@ -69,6 +70,9 @@ int ping_build(struct daemon *d, struct np_err *err);
 void info_refresh(struct daemon *d);
 /** instance_announce() - tell other daemons of this atSign and device that we are here. */
 void instance_announce(struct daemon *d);
+/** rest_soon() - something happened: give memory back when it is quiet again (rest_init() before). */
+void rest_init(struct daemon *d);
+void rest_soon(struct daemon *d);
 /** seen_before() - was this session id used within the last hour? Remembers it. */
 bool seen_before(struct daemon *d, const char *sid);
 void seen_fini(struct daemon *d);

@@ -21,12 +21,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STARTING_MS 15000
+#define TIE_MS 3000	 /* announcements this close are taken for simultaneous */
+#define REPLY_MS 15000 /* a later reply does not end a daemon that serves */
 #define NOTE_TTL_MS 10000
 
-static bool is_starting(const struct daemon *d)
+static bool announced_within(const struct daemon *d, long long ms)
 {
-	return np_clock_mono_ms() - d->announced_at_ms < STARTING_MS;
+	return np_clock_mono_ms() - d->announced_at_ms < ms;
 }
 
 static void say(struct daemon *d, const char *to_id)
@@ -54,14 +55,16 @@ static void yield_to(struct daemon *d, const char *host, int64_t pid)
 {
 	np_error("device %s: another sshnpd (host %s, pid %lld) serves this name of %s already; stop that one or "
 		 "give this one another --device", d->conf->device, host, (long long)pid, d->conf->atsign);
+	d->is_leaving = true;
 	daemon_stop(d, 1);
 }
 
 static void heard(struct daemon *d, const char *id, const char *to, const char *host, int64_t pid)
 {
-	if (to && strcmp(to, d->instance_id))
+	/* Before its own announcement and after yielding a daemon has no say: else each could send the other away. */
+	if (!d->announced_at_ms || d->is_leaving || (to && strcmp(to, d->instance_id)))
 		return;
-	if (d->announced_at_ms && is_starting(d) && (to || strcmp(id, d->instance_id) < 0)) {
+	if (to ? announced_within(d, REPLY_MS) : announced_within(d, TIE_MS) && strcmp(id, d->instance_id) < 0) {
 		yield_to(d, host, pid);
 		return;
 	}

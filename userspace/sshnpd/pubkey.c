@@ -30,5 +30,5 @@ void pubkey_handle(struct daemon *d, const struct np_at_notification *note)
 	if (np_authkeys_add(&d->authkeys, d->conf->sshpublickey_permissions, key, NULL, &err))
 		np_warn_err(&err, "ssh public key: not added from=%s", note->from);
 	else
-		np_info("ssh public key: added from=%s", note->from);
+		np_info("ssh public key: accepted from=%s", note->from);
 }

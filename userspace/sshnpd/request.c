@@ -118,6 +118,7 @@ static void on_started(struct np_srv *srv, const struct np_err *started, void *a
 	struct np_err err = NP_ERR_INIT;
 	struct request *r = arg;
 
+	rest_soon(r->d);
 	if (started->code || r->failure.code) {
 		r->srv = NULL;
 		refuse_start(r, r->failure.code ? &r->failure : started);
@@ -144,6 +145,7 @@ static void on_exit_status(struct np_srv *srv, int status, void *arg)
 	np_info("session %s: ended from=%s status=%d s=%lld", r->msg.sid, r->from, status,
 		(np_clock_mono_ms() - r->began_ms) / 1000);
 	r->srv = NULL;
+	rest_soon(r->d);
 	free_request(r);
 }
 

@@ -57,6 +57,7 @@ int np_permit_add(struct np_permit *permit, const char *entry, struct np_err *er
 {
 	char host[NP_MSG_HOST_MAX], text[ENTRY_MAX + 1], **grown;
 	const char *port = "";
+	size_t i;
 	int ret;
 
 	if (permit->nr >= NP_PERMIT_ENTRIES_MAX)
@@ -65,11 +66,14 @@ int np_permit_add(struct np_permit *permit, const char *entry, struct np_err *er
 	ret = check(entry, host, &port, err);
 	if (ret)
 		return ret;
+	snprintf(text, sizeof(text), "%s:%s", host, port);
+	for (i = 0; i < permit->nr; i++)
+		if (!strcmp(permit->entries[i], text))
+			return 0;
 	grown = realloc(permit->entries, (permit->nr + 2) * sizeof(*grown));
 	if (!grown)
 		return np_fail(err, -ENOMEM, "permit-open: out of memory");
 	permit->entries = grown;
-	snprintf(text, sizeof(text), "%s:%s", host, port);
 	grown[permit->nr + 1] = NULL;
 	grown[permit->nr] = strdup(text);
 	if (!grown[permit->nr])
