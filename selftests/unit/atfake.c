@@ -575,7 +575,7 @@ static void make_server_tls(struct fake_world *w, const struct np_cert *ca, cons
 	const struct np_cert_params params = {
 		.hosts = hosts, .nr_hosts = 1, .from_s = from_s, .to_s = to_s};
 	struct np_cert *cert = NULL;
-	char pem[96], key[96];
+	char pem[160], key[160];
 
 	snprintf(pem, sizeof(pem), "%s/server.pem", w->dir);
 	snprintf(key, sizeof(key), "%s/server.key", w->dir);
@@ -612,6 +612,7 @@ void fake_stop_at(struct fake_world *w)
 void fake_open(struct fake_world *w)
 {
 	static const struct np_cert_params ca = {.name = "fake world CA"};
+	const char *tmp = getenv("TMPDIR");
 	struct np_buf pem = NP_BUF_INIT;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -619,7 +620,7 @@ void fake_open(struct fake_world *w)
 	w->loop = ev_default_loop(0);
 	w->host = "127.0.0.1";
 	w->epoch_ms = np_clock_wall_ms();
-	snprintf(w->dir, sizeof(w->dir), "/tmp/np-fake.XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "%.100s/np-fake.XXXXXX", tmp ? tmp : "/tmp");
 	must(mkdtemp(w->dir) != NULL, "mkdtemp");
 	snprintf(w->ca_path, sizeof(w->ca_path), "%s/ca.pem", w->dir);
 	must(np_cert_make_ca(&ca, &w->ca, NULL) == 0 && np_cert_pem(w->ca, &pem) == 0, "CA");

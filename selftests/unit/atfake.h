@@ -40,8 +40,8 @@ struct fake_mood {
 
 struct fake_world {
 	struct ev_loop *loop;
-	char dir[64];
-	char ca_path[96];
+	char dir[128];
+	char ca_path[160];
 	struct np_cert *ca;
 	struct np_tls_ctx *client_tls, *server_tls;
 	struct np_listener *dir_listener, *at_listener;

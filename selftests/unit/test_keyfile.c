@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64], path[128];
+static char dir[128], path[192];
 
 /* A file as other SDKs write it, around the key of the test vectors. */
 static void sealed(struct np_json *obj, const char *member, const char *text)
@@ -265,7 +265,9 @@ static void default_place(void)
 
 int main(void)
 {
-	snprintf(dir, sizeof(dir), "/tmp/np-keyfile.XXXXXX");
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, sizeof(dir), "%.100s/np-keyfile.XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(path, sizeof(path), "%s/@alice_key.atKeys", dir);

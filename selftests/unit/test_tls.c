@@ -287,7 +287,7 @@ static void broken_files_are_named(void)
 {
 	struct np_tls_ctx *ctx = NULL;
 	struct np_err err = NP_ERR_INIT;
-	char key[128], pem[128];
+	char key[160], pem[160];
 
 	snprintf(key, sizeof(key), "%s/server.key", w.dir);
 	snprintf(pem, sizeof(pem), "%s/server.pem", w.dir);
@@ -305,7 +305,7 @@ static void broken_files_are_named(void)
 static void client_certificates_are_optional_and_judged_later(void)
 {
 	struct np_tls_ctx *with_cert = NULL;
-	char key[128], pem[128];
+	char key[160], pem[160];
 
 	snprintf(key, sizeof(key), "%s/server.key", w.dir);
 	snprintf(pem, sizeof(pem), "%s/server.pem", w.dir);
