@@ -68,10 +68,10 @@ int np_sockmap_kernel(const char *release, const char *version, const char *sign
 int np_sockmap_selftest(struct np_err *err);
 
 /**
- * np_sockmap_load() - load and size everything; np_sockmap_unload() takes it back, no pair must be
- * left.
+ * np_sockmap_load() - load everything; np_sockmap_unload() takes it back, no pair must be left.
+ * @nr_slots: even, two for each pair; 0: as many as the process may have descriptors
  */
-int np_sockmap_load(struct np_err *err);
+int np_sockmap_load(unsigned int nr_slots, struct np_err *err);
 void np_sockmap_unload(void);
 /** np_sockmap_shared() - limits and the common charge; NULL while nothing is loaded. */
 struct npsm_shared *np_sockmap_shared(void);

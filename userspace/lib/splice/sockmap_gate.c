@@ -95,7 +95,7 @@ static int open_gate(struct np_err *err)
 	read_signature(signature, sizeof(signature));
 	ret = np_sockmap_kernel(name.release, name.version, signature, err);
 	if (!ret)
-		ret = np_sockmap_load(err);
+		ret = np_sockmap_load(0, err);
 	if (ret)
 		return ret;
 	ret = np_sockmap_selftest(err);

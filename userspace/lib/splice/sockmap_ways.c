@@ -54,9 +54,9 @@ static long long budget(void)
 	return memory > BUDGET_MAX ? BUDGET_MAX : memory;
 }
 
-int np_sockmap_load(struct np_err *err)
+int np_sockmap_load(unsigned int nr_slots, struct np_err *err)
 {
-	unsigned int nr = slots_wanted(), i;
+	unsigned int nr = nr_slots ? nr_slots : slots_wanted(), i;
 	int ret;
 
 	ret = np_sockmapobj_open(&set.obj, nr, err);
