@@ -72,8 +72,9 @@ static void error_forms(void)
 		 "[error:AT0401-Exception: Command cannot be executed without auth|@]"},
 		{"scan:@bob\n",
 		 "[error:AT0401-Exception: Command cannot be executed without auth|@]"},
-		{"scan\n", "[error:AT0003-Exception: several atSigns are served here, send "
-			   "from:<atSign> first|@]"},
+		/* Before an atSign is named, the public keys of all of them. */
+		{"scan signing_publickey@alice\n", "[data:[\"signing_publickey@alice\"]|@]"},
+		{"scan zzz\n", "[data:[]|@]"},
 		{"lookup:nokey@alice\n",
 		 "[error:AT0015-Exception: public:nokey@alice does not exist in keystore|@]"},
 		{"lookup:x@nobody\n",

@@ -47,15 +47,15 @@ static const struct cli_prog prog = {
 	.purpose = "activate an atSign: make its keys and its key file",
 	.opts = opts,
 	.cmds = cmds,
-	.footer = "Without -c and --cram-file, onboard reads the secret from standard input (a "
-		  "terminal does not show it).\n"
+	.footer = "Without -c and --cram-file, onboard reads the secret from standard input\n"
+		  "(a terminal does not show it).\n"
 		  "\n"
-		  "  at_activate onboard -a @alice --cram-file secrets/@alice.cram --root-ca "
-		  "ca.pem -r host.example:64\n"
+		  "  at_activate onboard -a @alice --cram-file @alice.cram \\\n"
+		  "    --root-ca ca.pem -r host.example:64\n"
 		  "  at_activate status -a @alice\n"
 		  "\n"
-		  "Exit status: 0 done (status: activated), 1 failed or not activated, 2 wrong "
-		  "usage.\n",
+		  "Exit status: 0 done (status: activated), 1 failed or not activated,\n"
+		  "2 wrong usage.\n",
 };
 
 int conf_finish(struct activate_conf *conf, struct np_err *err)

@@ -34,10 +34,11 @@ const struct cli_prog atdirectoryd_prog = {
 	.name = "atdirectoryd",
 	.purpose = "the atDirectory alone: tells where an atSign is served",
 	.opts = opts,
-	.footer = "With atserverd --directory the atDirectory is part of atserverd, and this "
+	.footer = "With atserverd --directory the atDirectory is part of atserverd, and this\n"
 		  "program is not needed.\n"
-		  "Example: atdirectoryd --data realm/data/realm.db --cert realm/server.pem --key "
-		  "realm/server.key\n",
+		  "\n"
+		  "  atdirectoryd --data realm/data/realm.db \\\n"
+		  "    --cert realm/server.pem --key realm/server.key\n",
 };
 
 const struct atdirectoryd_conf atdirectoryd_defaults = {.listen = "*", .port = NP_REALM_DIR_PORT};

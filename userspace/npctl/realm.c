@@ -2,6 +2,7 @@
 #include "realm.h"
 
 #include "atserver/realm.h"
+#include "atserver/signing.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/secret.h"
@@ -168,8 +169,10 @@ int realm_add_tenant(struct realm *realm, const char *atsign, struct np_err *err
 	ret = realm_hosts(realm, atsign, err);
 	if (ret)
 		return ret < 0 ? ret : 0;
-	/* The secret first: the entry is what makes a running server look. */
+	/* The entry last: it is what makes a running server look, which then need not stop to make a key pair. */
 	ret = make_secret(realm, atsign, err);
+	if (!ret)
+		ret = np_signing_create(realm->store, atsign, err);
 	if (!ret)
 		ret = realm->store->ops->dir_put(realm->store, &entry, true, err);
 	return ret ? ret : 1;

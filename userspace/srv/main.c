@@ -54,9 +54,9 @@ static const struct cli_prog prog = {
 	.name = "srv",
 	.purpose = "bridge between a local program and the relay, for one session",
 	.opts = opts,
-	.footer = "When the bridge stands, 'rv started successfully' is written to stderr, which is then let go.\n"
-		  "Exit status: 0 session over, 1 bad arguments, 200 failed (reason on stderr, or when that is gone\n"
-		  "in srv.PID.log in TMPDIR).",
+	.footer = "When the bridge stands, 'rv started successfully' is written to stderr, which\n"
+		  "is then let go. Exit status: 0 session over, 1 bad arguments, 200 failed (the\n"
+		  "reason is on stderr or, when that is gone, in srv.PID.log in TMPDIR).",
 };
 
 struct srv {

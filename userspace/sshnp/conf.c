@@ -67,7 +67,7 @@ const struct cli_prog sshnp_prog = {
 	.opts = opts,
 	.footer = "Examples:\n"
 		  "  sshnp -f @alice -t @device -d dev1 -r @relay\n"
-		  "  ssh -o ProxyCommand='sshnp --stdio -f @alice -t @device -d dev1 -r @relay' user@dev1\n",
+		  "  ssh -o ProxyCommand='sshnp --stdio -f @alice -t @device -r @relay' user@x\n",
 };
 
 static int need(const char *text, const char *flag, const char *what, struct np_err *err)

@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SCAN_ALL_TENANTS 256
+
 struct scan {
 	struct np_session *s; /* whose namespaces count; NULL: no owner */
 	struct np_json *keys;
@@ -92,12 +94,56 @@ static struct np_tenant *named_tenant(struct np_session *s)
 	return s->srv->only;
 }
 
+struct scan_all {
+	struct scan scan;
+	struct np_store *store;
+};
+
+static bool scan_tenant(const char *name, void *value, void *arg)
+{
+	struct scan_all *all = arg;
+
+	(void)value;
+	if (all->store->ops->scan(all->store, name, "public:", take, &all->scan))
+		all->scan.failed = true;
+	return !all->scan.failed;
+}
+
+/*
+ * Published clients ask whether an atSign is activated by a scan before they name it (18.2). Every key ends in its
+ * owner, so the public keys of all atSigns answer that; a server with very many tells nobody their list.
+ */
+static void scan_all(struct np_session *s, const struct np_req_scan *req, struct np_regex *regex)
+{
+	struct scan_all all = {.scan = {.s = s,
+					.keys = np_json_arr(),
+					.regex = regex,
+					.prefix = "public:",
+					.show_hidden = req->show_hidden,
+					.now = np_clock_wall_ms()},
+			       .store = s->srv->store};
+
+	np_turn_read(s->srv);
+	if (all.scan.keys)
+		np_map_each(&s->srv->tenants, scan_tenant, &all);
+	if (!all.scan.keys || all.scan.failed) {
+		np_json_put(all.scan.keys);
+		np_respond_error(s, "AT0010", "cannot read the keys");
+		return;
+	}
+	np_respond_json(s, all.scan.keys);
+}
+
 static void scan_unnamed(struct np_session *s, const struct np_req_scan *req,
 			 struct np_regex *regex)
 {
 	struct np_tenant *tenant = named_tenant(s);
 	char prefix[NP_ATSIGN_MAX + 2];
 
+	if (!tenant && s->auth != NP_AUTH_POL && s->srv->nr_tenants <= SCAN_ALL_TENANTS) {
+		scan_all(s, req, regex);
+		return;
+	}
 	if (!tenant) {
 		np_respond_error(s, "AT0003",
 				 "several atSigns are served here, send from:<atSign> first");
