@@ -38,7 +38,8 @@ talk() { # talk NS PORT LINE [FLAG...]: in the background of the caller
 head -c $SIZE_A /dev/urandom >"$NP_TMP/from-a"
 head -c $SIZE_B /dev/urandom >"$NP_TMP/from-b"
 lossy
-backends=$(srvd --help | sed -n 's/.*how bytes are moved: //p' | tr -d ',')
+# The list may go on in the next line, and ends before the default.
+backends=$(srvd --help | tr -s ' \n' ' ' | sed -n 's/.*how bytes are moved: \([^(]*\)(.*/\1/p' | tr -d ',')
 [ -n "$backends" ] || fail 'srvd --help names no back ends'
 for backend in $backends; do
 	relay_up relay "$RELAY_IP" --backend "$backend"
