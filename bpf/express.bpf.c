@@ -414,24 +414,34 @@ static __always_inline int splice(struct __sk_buff *skb, struct npx_flow *f, con
 	return bpf_redirect_neigh(f->oif, NULL, 0, 0);
 }
 
-SEC("tc") int np_express(struct __sk_buff *skb)
+SEC("tc")
+int np_express(struct __sk_buff *skb)
 {
+	bool is_replayed = skb->mark == NPX_REPLAY_MARK;
 	struct npx_flow *f;
 	struct seg s;
 
+	if (is_replayed)
+		skb->mark = 0;
 	if (parse(skb, &s))
 		return TC_ACT_UNSPEC;
 	f = bpf_map_lookup_elem(&flows, &s.key);
 	if (!f)
 		return TC_ACT_UNSPEC;
-	if (f->state == NPX_SPLICE)
+	if (f->state == NPX_SPLICE && !(f->flags & NPX_F_PARK))
 		return splice(skb, f, &s);
-	if (f->state != NPX_HOLD || bpf_ktime_get_ns() > f->hold_until)
+	if (f->state == NPX_PASS || is_replayed)
 		return TC_ACT_UNSPEC;
+	if (bpf_ktime_get_ns() > f->hold_until)
+		return f->state == NPX_SPLICE ? splice(skb, f, &s) : TC_ACT_UNSPEC;
+	if (f->state == NPX_SPLICE && !s.plen)
+		return splice(skb, f, &s);
 	return hold(skb, f, &s, f->tap);
 }
 
-SEC("tc") int np_replay(struct __sk_buff *skb)
+/* A spliced pair's segment goes on from here; a socket's returns to the interface where it came in. */
+SEC("tc")
+int np_replay(struct __sk_buff *skb)
 {
 	struct npx_flow *f;
 	struct seg s;
@@ -439,7 +449,14 @@ SEC("tc") int np_replay(struct __sk_buff *skb)
 	if (parse(skb, &s))
 		return TC_ACT_SHOT;
 	f = bpf_map_lookup_elem(&flows, &s.key);
-	if (!f || !f->iif)
+	if (!f)
 		return TC_ACT_SHOT;
+	if (s.flags == NPX_REPLAY_END) {
+		f->flags &= ~NPX_F_PARK;
+		return TC_ACT_SHOT;
+	}
+	if (f->state == NPX_SPLICE)
+		return splice(skb, f, &s);
+	skb->mark = NPX_REPLAY_MARK;
 	return bpf_redirect(f->iif, BPF_F_INGRESS);
 }

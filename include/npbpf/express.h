@@ -12,7 +12,8 @@
  * "Raw" numbers are those of the arriving segments. The raw numbers of Y are the translated numbers of X, which is why
  * one entry is enough to judge the other's segments. Addresses, ports and nothing else are in network byte order.
  *
- * The program writes only the second half of an entry, and only from segments of that entry's own direction.
+ * The program writes only the second half of an entry (and takes NPX_F_PARK away), and only from segments of that
+ * entry's own direction.
  */
 #ifndef NPBPF_EXPRESS_H
 #define NPBPF_EXPRESS_H
@@ -33,8 +34,12 @@ enum npx_state {
 	NPX_SPLICE,
 };
 
+#define NPX_REPLAY_MARK 0x6b6e7078u /* of a held segment between the two programs */
+#define NPX_REPLAY_END 0x3f	    /* TCP flags of the frame that ends NPX_F_PARK; nothing else in it counts */
+
 enum npx_flags {
 	NPX_F_TIMESTAMPS = 1, /* both connections use them */
+	NPX_F_PARK = 2,	      /* of splice: what was held comes first, the new wait behind it on the TAP device */
 };
 
 enum npx_marks {

@@ -51,6 +51,8 @@ struct np_xattempt {
 	bool has_held_ack[2];
 	bool overflow;
 	int patience_ms; /* the longest hold that may be worth it */
+	uint64_t seen_bytes[2];
+	long long seen_at_ms; /* 0: not yet */
 	long long held_at_ms;
 };
 
@@ -124,6 +126,8 @@ void np_replay_close(struct np_express *x);
 void np_replay_read(struct np_express *x);
 /** np_replay_flush() - give the held segments of @attempt back to the kernel. */
 void np_replay_flush(struct np_express *x, struct np_xattempt *attempt);
+/** np_replay_end() - segments with this tuple need not wait for held ones any more. */
+void np_replay_end(struct np_express *x, const struct npx_key *key);
 
 /* reap.c */
 void np_reap_init(struct np_express *x);

@@ -6,7 +6,6 @@
 #include "net/sock.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -16,6 +15,8 @@
 
 #define ESTABLISHED 1 /* of enum in the kernel's net/tcp_states.h */
 #define REPAIR_ON 1
+#define SQUEEZE_MIN (256 * 1024)
+#define SQUEEZE_MAX (64 * 1024 * 1024)
 #define REPAIR_OFF_NO_PROBE (-1)
 #define DIALECT (TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_ECN)
 
@@ -146,15 +147,27 @@ int np_leg_waiting(int fd, int *in, int *out)
 	return ioctl(fd, SIOCINQ, in) < 0 || ioctl(fd, SIOCOUTQ, out) < 0 ? -errno : 0;
 }
 
-int np_leg_drain_ms(int fd, int bytes)
+int np_leg_rtt_ms(int fd)
 {
-	struct tcp_info ti = { 0 };
-	uint64_t ms;
+	struct tcp_info ti = {0};
 
-	if (get_opt(fd, IPPROTO_TCP, TCP_INFO, &ti, sizeof(ti)) || !ti.tcpi_delivery_rate)
-		return INT_MAX;
-	ms = (uint64_t)bytes * 1000 / ti.tcpi_delivery_rate + ti.tcpi_rtt / 1000;
-	return ms < INT_MAX ? (int)ms : INT_MAX;
+	return get_opt(fd, IPPROTO_TCP, TCP_INFO, &ti, sizeof(ti)) ? 0 : (int)(ti.tcpi_rtt / 1000);
+}
+
+void np_leg_squeeze(int fd, int to_fd, uint64_t rate)
+{
+	int unsent = SQUEEZE_MIN / 2;
+	struct tcp_info ti = {0};
+	uint64_t clamp;
+	int value;
+
+	if (get_opt(fd, IPPROTO_TCP, TCP_INFO, &ti, sizeof(ti)))
+		return;
+	clamp = 2 * rate * (ti.tcpi_min_rtt / 1000 + 1);
+	value = clamp < SQUEEZE_MIN ? SQUEEZE_MIN : clamp > SQUEEZE_MAX ? SQUEEZE_MAX : (int)clamp;
+	/* TCP_WINDOW_CLAMP would not do: receive buffer tuning lifts it again. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof(value));
+	(void)setsockopt(to_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
 static int read_queue_seq(int fd, int queue, uint32_t *seq)

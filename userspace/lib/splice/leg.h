@@ -39,8 +39,13 @@ int np_legs_may_join(const struct np_leg *a, const struct np_leg *b, struct np_e
  * errno. */
 int np_leg_waiting(int fd, int *in, int *out);
 
-/** np_leg_drain_ms() - how long it takes until the peer has acknowledged @bytes more, by the rate seen so far. */
-int np_leg_drain_ms(int fd, int bytes);
+/** np_leg_rtt_ms() - round trip of the connection. */
+int np_leg_rtt_ms(int fd);
+/**
+ * np_leg_squeeze() - admit no more from the peer of @fd, and queue no more for @to_fd, than keeps them busy.
+ * @rate: bytes a millisecond
+ */
+void np_leg_squeeze(int fd, int to_fd, uint64_t rate);
 
 /** np_leg_freeze() - enter repair mode and read the numbers; the socket sends nothing from now on,
  * not even at close. */

@@ -41,8 +41,10 @@
 #define CALM_BYTES 65536   /* unread and unacknowledged: will be gone at once */
 #define DRAIN_MS 10	   /* a drain that may fit into a hold */
 #define HOLD_BUSY_MS 60	   /* of what is under way in bulk anyhow */
-#define HOLD_BULK_MS 180   /* of what has not paused for BULK_TRIES; a retransmission comes after 200 at least */
+#define HOLD_BULK_MS 120   /* of what has not paused for BULK_TRIES; a retransmission comes after 200 at least */
+#define DRAIN_BULK_MS 60
 #define BULK_TRIES 3
+#define SQUEEZE_BYTES 524288
 #define CLOCK_LEAD 1024    /* ticks: no segment of the peer's past gets a stamp that the other end has seen */
 #define ROOM_SLACK 65536  /* headers count too */
 #define MIN_CHECK 65536u
@@ -52,6 +54,7 @@ static void retry_in(struct np_xpair *xp, int ms)
 	struct ev_loop *loop = xp->x->splice->loop;
 
 	ev_timer_stop(loop, &xp->due);
+	ev_now_update(loop);
 	ev_timer_set(&xp->due, ms / 1e3, 0.);
 	ev_timer_start(loop, &xp->due);
 }
@@ -59,6 +62,7 @@ static void retry_in(struct np_xpair *xp, int ms)
 static void retry_later(struct np_xpair *xp)
 {
 	int ms = RETRY_MIN_MS << (xp->tries < 7 ? xp->tries : 7);
+
 
 	if (xp->tries < UINT16_MAX)
 		xp->tries++;
@@ -161,27 +165,55 @@ static bool is_open(struct np_express *x, struct np_err *err)
 	return false;
 }
 
-/* May a hold succeed now? How long it may last is noted. */
+/* Bytes a millisecond of each way since the last look. */
+static void measure(struct np_xpair *xp, uint64_t rate[2])
+{
+	struct np_xattempt *attempt = xp->attempt;
+	long long now = np_clock_mono_ms();
+	struct np_splice_stats stats;
+	int side;
+
+	np_pair_stats(xp->pair, &stats);
+	for (side = 0; side < 2; side++) {
+		rate[side] = stats.bytes[side] - attempt->seen_bytes[side];
+		rate[side] /= attempt->seen_at_ms && now > attempt->seen_at_ms ? (uint64_t)(now - attempt->seen_at_ms) :
+										  (uint64_t)(FIRST_TRY_S * 1e3);
+		attempt->seen_bytes[side] = stats.bytes[side];
+	}
+	attempt->seen_at_ms = now;
+}
+
+/*
+ * May a hold succeed now? How long it may last is noted. What never pauses gets less room here, so that the next look
+ * finds shorter queues.
+ */
 static bool is_calm(struct np_xpair *xp)
 {
 	const int *fd = xp->pair->fd;
-	int in[2], out[2], side, ms, drain = 0;
+	int in[2], out[2], side;
+	uint64_t rate[2], left, ms, drain = 0;
 
 	if (np_leg_waiting(fd[0], &in[0], &out[0]) || np_leg_waiting(fd[1], &in[1], &out[1]))
 		return false;
+	measure(xp, rate);
 	xp->attempt->patience_ms = HOLD_WANTED_MS;
 	if (in[0] + in[1] + out[0] + out[1] <= CALM_BYTES)
 		return true;
 	for (side = 0; side < 2; side++) {
-		ms = in[!side] + out[side] ? np_leg_drain_ms(fd[side], in[!side] + out[side]) : 0;
+		left = (uint64_t)in[side] + (uint64_t)out[!side];
+		ms = left ? left / (rate[side] + 1) + (uint64_t)np_leg_rtt_ms(fd[!side]) : 0;
 		drain = ms > drain ? ms : drain;
+		if (in[side] + out[!side] > SQUEEZE_BYTES)
+			np_leg_squeeze(fd[side], fd[!side], rate[side]);
 	}
+	np_debug("express: busy tries=%u unread=%d,%d unacked=%d,%d rate=%llu,%llu drain_ms=%llu", xp->tries, in[0], in[1],
+		 out[0], out[1], (unsigned long long)rate[0], (unsigned long long)rate[1], (unsigned long long)drain);
 	xp->attempt->patience_ms = HOLD_BUSY_MS;
 	if (drain <= DRAIN_MS)
 		return true;
 	/* The reader has the queues to read from meanwhile; the sender notices a dip. */
 	xp->attempt->patience_ms = HOLD_BULK_MS;
-	return xp->tries >= BULK_TRIES && drain <= HOLD_BULK_MS;
+	return xp->tries >= BULK_TRIES && drain <= DRAIN_BULK_MS;
 }
 
 static void on_due(struct ev_loop *loop, ev_timer *w, int revents)
@@ -261,7 +293,7 @@ static void fill_numbers(const struct np_xpair *xp, int side, struct npx_flow *f
 	/* The other end's data were admitted by our own window so far, which may have been the larger one. */
 	uint32_t window = larger(leg->snd_wnd, other->rcv_wnd);
 
-	flow->flags = leg->options & TCPI_OPT_TIMESTAMPS ? NPX_F_TIMESTAMPS : 0;
+	flow->flags = NPX_F_PARK | (leg->options & TCPI_OPT_TIMESTAMPS ? NPX_F_TIMESTAMPS : 0);
 	flow->dseq = other->snd - leg->rcv;
 	flow->dack = other->rcv - leg->snd;
 	flow->tsbase = other->clock + CLOCK_LEAD;
@@ -327,6 +359,9 @@ void np_promote_undo(struct np_xpair *xp)
 	struct np_xattempt *attempt = xp->attempt;
 
 	if (xp->state == NP_X_HELD) {
+		/* New segments queue up behind the held ones as long as possible, so that they keep their order. */
+		np_replay_read(xp->x);
+		np_replay_flush(xp->x, attempt);
 		let_pass(xp);
 		np_replay_read(xp->x);
 		np_replay_flush(xp->x, attempt);
@@ -468,8 +503,11 @@ static void become_express(struct np_xpair *xp)
 		xp->reserved[side] = reserve_port(xp->x, &xp->ref[side].key);
 		xp->shift[side] = attempt->leg[!side].snd - attempt->leg[side].rcv;
 	}
-	np_xpair_move(xp, NP_X_SPLICED);
+	np_replay_read(xp->x);
 	np_replay_flush(xp->x, attempt);
+	for (side = 0; side < 2; side++)
+		np_replay_end(xp->x, &xp->ref[side].key);
+	np_xpair_move(xp, NP_X_SPLICED);
 	free(attempt);
 	xp->attempt = NULL;
 	xp->x->status.promoted++;

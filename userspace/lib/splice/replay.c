@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Held segments arrive on the TAP device and wait in the attempt of their pair. Written back they continue where they
- * were taken from: the program on the TAP device sends them to that interface's ingress. What belongs to no pair that
- * is held (the program saw the old state just before it changed) is written back at once.
+ * Held segments arrive on the TAP device and wait in the attempt of their pair. Written back they meet the program of
+ * the TAP device, which translates them or sends them to the interface that they came from, whatever the pair became.
+ * What belongs to no pair that is held (the program saw the old state just before it changed) is written back at once.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -131,6 +131,36 @@ void np_replay_flush(struct np_express *x, struct np_xattempt *attempt)
 	}
 	attempt->frames_end = &attempt->frames;
 	attempt->frames_len[0] = attempt->frames_len[1] = 0;
+}
+
+void np_replay_end(struct np_express *x, const struct npx_key *key)
+{
+	uint8_t frame[NP_TAP_HEAD + ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(struct tcphdr)] = {0};
+	uint8_t *eth = frame + NP_TAP_HEAD, *ip = eth + ETH_HLEN, *tcp;
+	bool is_ip4 = key->family == 4;
+	size_t ip_len = is_ip4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
+
+	tcp = ip + ip_len;
+	memcpy(eth + 12, is_ip4 ? "\x08\x00" : "\x86\xdd", 2);
+	if (is_ip4) {
+		*(struct iphdr *)ip = (struct iphdr){.version = 4,
+						     .ihl = 5,
+						     .protocol = IPPROTO_TCP,
+						     .tot_len = htons(sizeof(struct iphdr) + sizeof(struct tcphdr)),
+						     .saddr = key->saddr[0],
+						     .daddr = key->daddr[0]};
+	} else {
+		*ip = 6 << 4;
+		ip[5] = sizeof(struct tcphdr);
+		ip[6] = IPPROTO_TCP;
+		memcpy(ip + 8, key->saddr, 16);
+		memcpy(ip + 24, key->daddr, 16);
+	}
+	memcpy(tcp, &key->sport, 2);
+	memcpy(tcp + 2, &key->dport, 2);
+	tcp[12] = sizeof(struct tcphdr) / 4 << 4;
+	tcp[13] = NPX_REPLAY_END;
+	write_back(x, frame, NP_TAP_HEAD + ETH_HLEN + ip_len + sizeof(struct tcphdr));
 }
 
 static void on_tap(struct ev_loop *loop, ev_io *w, int revents)
