@@ -13,8 +13,8 @@
 #include <fcntl.h>
 #include <stddef.h>
 
-/* Less than this in one call: the source is empty, another call would only say so. */
-#define MORE_LIKELY (64 * 1024)
+/* Less than this in one call: let more gather. Few big steps cost less than many small ones. */
+#define MORE_LIKELY (256 * 1024)
 #define FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 enum np_move np_pipe_flush(struct np_pool *pool, struct np_lane *lane)

@@ -68,6 +68,19 @@ void np_pool_take_back(struct np_pool *pool, struct np_buf *queue)
 	*queue = (struct np_buf)NP_BUF_INIT;
 }
 
+/* As far as the user's budget goes. Return: the size now. */
+static int enlarge(int fd)
+{
+	int want, size;
+
+	for (want = NP_POOL_PIPE_SIZE; want > USELESS_PIPE; want /= 4) {
+		size = fcntl(fd, F_SETPIPE_SZ, want);
+		if (size > 0)
+			return size;
+	}
+	return fcntl(fd, F_GETPIPE_SZ);
+}
+
 int np_pool_pipe_get(struct np_pool *pool, struct np_pipe *out)
 {
 	int size;
@@ -78,9 +91,7 @@ int np_pool_pipe_get(struct np_pool *pool, struct np_pipe *out)
 	}
 	if (pipe2(out->fd, O_NONBLOCK | O_CLOEXEC) < 0)
 		return -errno;
-	size = fcntl(out->fd[1], F_SETPIPE_SZ, NP_POOL_PIPE_SIZE);
-	if (size < 0)
-		size = fcntl(out->fd[1], F_GETPIPE_SZ);
+	size = enlarge(out->fd[1]);
 	if (size < USELESS_PIPE) {
 		np_fd_close(&out->fd[0]);
 		np_fd_close(&out->fd[1]);

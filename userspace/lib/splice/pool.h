@@ -12,7 +12,7 @@
 struct np_buf;
 
 #define NP_POOL_BUF_SIZE (256 * 1024)
-#define NP_POOL_PIPE_SIZE (256 * 1024)
+#define NP_POOL_PIPE_SIZE (1024 * 1024) /* what an unprivileged user may ask for by default */
 #define NP_POOL_BUFS 4 /* kept for later; more are freed */
 #define NP_POOL_PIPES 16
 
