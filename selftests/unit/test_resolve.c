@@ -57,13 +57,15 @@ static void numeric_addresses(void)
 	KTAP_STREQ(look_up("::1", 22).first, "[::1]:22");
 }
 
-static void names_in_a_thread(void)
+/* Also on a machine without a hosts file, which is where this once failed. */
+static void localhost_is_the_loopback(void)
 {
 	struct result r = look_up("localhost", 80);
 
 	KTAP_EQ(r.gai, 0);
 	KTAP_OK(r.nr >= 1);
-	KTAP_OK(strstr(r.first, ":80") != NULL);
+	KTAP_OK(!strcmp(r.first, "127.0.0.1:80") || !strcmp(r.first, "[::1]:80"));
+	KTAP_EQ(look_up("LOCALHOST", 1).gai, 0);
 }
 
 static void bad_names_are_an_answer(void)
@@ -81,12 +83,12 @@ static void many_at_once(void)
 
 	memset(r, 0, sizeof(r));
 	for (i = 0; i < 64; i++)
-		KTAP_EQ(np_resolve_start(w.loop, i % 2 ? "localhost" : "127.0.0.1",
+		KTAP_EQ(np_resolve_start(w.loop, i % 2 ? "a..b" : "127.0.0.1",
 					 (uint16_t)(i + 1), on_result, &r[i], &req),
 			0);
 	for (i = 0; i < 64; i++) {
 		KTAP_OK(fake_run(&w, &r[i].done, 10000));
-		KTAP_EQ(r[i].gai, 0);
+		KTAP_OK((r[i].gai != 0) == (i % 2 == 1));
 	}
 }
 
@@ -97,14 +99,14 @@ static void cancelled_ones_are_silent(void)
 	unsigned int i, j;
 	bool never = false;
 
-	KTAP_EQ(np_resolve_start(w.loop, "localhost", 1, on_result, &r[0], &req[0]), 0);
+	KTAP_EQ(np_resolve_start(w.loop, "a..b", 1, on_result, &r[0], &req[0]), 0);
 	KTAP_EQ(np_resolve_start(w.loop, "127.0.0.1", 1, on_result, &r[1], &req[1]), 0);
 	np_resolve_cancel(req[0]);
 	np_resolve_cancel(req[1]);
 	np_resolve_cancel(NULL);
 	/* Again and again, so that the thread is met in every state. */
 	for (i = 0; i < 200; i++) {
-		KTAP_EQ(np_resolve_start(w.loop, "localhost", 1, on_result, &r[2], &req[2]), 0);
+		KTAP_EQ(np_resolve_start(w.loop, "a..b", 1, on_result, &r[2], &req[2]), 0);
 		for (j = 0; j < i; j++)
 			sched_yield();
 		np_resolve_cancel(req[2]);
@@ -117,7 +119,7 @@ int main(void)
 {
 	w.loop = ev_default_loop(0);
 	KTAP_RUN(numeric_addresses);
-	KTAP_RUN(names_in_a_thread);
+	KTAP_RUN(localhost_is_the_loopback);
 	KTAP_RUN(bad_names_are_an_answer);
 	KTAP_RUN(many_at_once);
 	KTAP_RUN(cancelled_ones_are_silent);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct np_resolve {
 	ev_async wake;
@@ -54,6 +55,16 @@ static int look_up(struct np_resolve *req, int flags)
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
 
 	return getaddrinfo(req->host, req->port, &hints, &req->list);
+}
+
+/* "localhost" is the loopback whatever a hosts file or a DNS server says (RFC 6761, 6.3); no host means just that. */
+static int look_up_at_once(struct np_resolve *req)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+
+	if (!strcasecmp(req->host, "localhost"))
+		return getaddrinfo(NULL, req->port, &hints, &req->list);
+	return look_up(req, AI_NUMERICHOST);
 }
 
 static void *resolve_thread(void *arg)
@@ -109,7 +120,7 @@ int np_resolve_start(struct ev_loop *loop, const char *host, uint16_t port, np_r
 	pthread_mutex_init(&req->lock, NULL);
 	ev_async_init(&req->wake, on_wake);
 	ev_async_start(loop, &req->wake);
-	if (look_up(req, AI_NUMERICHOST) == 0) {
+	if (look_up_at_once(req) == 0) {
 		req->done = true;
 		ev_async_send(loop, &req->wake);
 	} else {

@@ -18,7 +18,7 @@ typedef void (*np_resolve_cb)(int gai, const struct addrinfo *list, void *arg);
 
 /**
  * np_resolve_start() - look @host up for TCP to @port.
- * Numeric addresses are answered without a thread, but still from the loop, never from inside this call.
+ * Numeric addresses and "localhost" are answered without a thread, but still from the loop, never from inside this call.
  * Return: 0 and the request in *@out (freed by itself after the callback), or negative errno.
  */
 int np_resolve_start(struct ev_loop *loop, const char *host, uint16_t port, np_resolve_cb cb, void *arg,
