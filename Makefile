@@ -29,7 +29,7 @@ LIB_SSL := -lssl -lcrypto
 LIB_SQLITE := -lsqlite3
 LIB_YAML := -lyaml
 
-all: programs harness
+all: programs
 .PHONY: all programs harness test demo bench install clean help check-layers check fuzz
 
 # Every folder adds to LIB_SRCS, PROGRAMS, HARNESS and TESTS.
@@ -65,7 +65,7 @@ test:
 
 bench:
 	$(Q)tools/deps.sh bench
-	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all benches
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all harness benches
 	$(Q)tools/bench/bench.sh $(BENCH)
 
 check-layers:
