@@ -14,7 +14,7 @@
 #include "splice/splice.h"
 #include "tls/tls.h"
 
-#include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -36,6 +36,7 @@ static void announce(struct srvd *srvd)
 	struct np_buf line = NP_BUF_INIT;
 
 	srvd->is_ready = true;
+	malloc_trim(0); /* what start-up and the first log-ins needed is not needed again */
 	if (top && relay && !np_json_set_str(relay, "atsign", srvd->conf->atsign) &&
 	    !np_json_set_str(relay, "address", srvd->conf->ip) &&
 	    !np_json_set(top, "relay", np_json_ref(relay)) && !np_json_write(top, &line) &&
@@ -88,15 +89,6 @@ static void on_client_state(bool up, const struct np_err *err, void *arg)
 		np_warn_err(err, "atServer connection is down, reconnecting");
 }
 
-static void show_backend(const char *name, const struct np_err *err, void *arg)
-{
-	(void)arg;
-	if (err->code)
-		np_info("splice back end %s: not usable: %s", name, np_err_text(err));
-	else
-		np_debug("splice back end %s: usable", name);
-}
-
 /* Two descriptors per connection's end: the limit is what bounds a relay first. */
 static void raise_fd_limit(void)
 {
@@ -123,7 +115,6 @@ static int open_relay(struct srvd *srvd, struct np_err *err)
 	};
 	int ret;
 
-	np_splice_probe_each(show_backend, NULL);
 	ret = np_splice_new(srvd->loop, np_splice_names[srvd->conf->backend], &srvd->splice, err);
 	if (ret)
 		return np_err_prefix(err, "--backend");
