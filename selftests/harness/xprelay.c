@@ -2,7 +2,7 @@
 /*
  * xprelay: the splice engine as a plain relay under test. It joins what it accepts with connections to a fixed target
  * and says on standard output, one JSON object a line, how each pair ended. SIGUSR1: what the engine has now.
- * SIGUSR2: kill all pairs. SIGTERM: kill them and end.
+ * SIGUSR2: kill all pairs. SIGTERM: let them go and end.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -204,8 +204,11 @@ static int serve(void)
 		np_ready_announce((int)conf.ready_fd, "{}");
 	if (!ret)
 		ev_run(loop, 0);
-	while (sessions)
+	while (sessions) {
+		np_pair_let_go(sessions->pair);
+		sessions->pair = NULL;
 		session_free(sessions);
+	}
 	np_listener_close(listener);
 	np_splice_free(splice);
 	return ret ? 1 : 0;

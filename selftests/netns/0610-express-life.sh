@@ -45,7 +45,7 @@ check "a client that dies ends its pairs" wait_for 5 xp_is relay4 '.pairs == 0'
 check "and frees the device's ends" wait_for 5 no_sockets device
 
 # --- idle --------------------------------------------------------------------------------------------------------
-start_daemon idle -n relay xprelay --listen 10.91.1.2:7103 --to 10.91.2.1:7000 --backend express --idle-ms 1500
+start_daemon idle -n relay xprelay --listen 10.91.1.2:7103 --to 10.91.2.1:7000 --backend express --idle-ms 4000
 in_ns client bash -c 'exec 3<>/dev/tcp/10.91.1.2/7103; read -r -t 20 line <&3; echo "rc $?"' >"$NP_TMP/silent.out" 2>&1 &
 check "a silent pair gets into express" wait_for 5 xp_is idle '.express == 1'
 check "its idle limit ends it" wait_for 10 xp_is idle '.pairs == 0'
@@ -70,13 +70,17 @@ cp "$NP_TMP/pings.log" "$NP_TMP/rogue.json"
 check "its client saw no failure" jq -e '.failed == 0 and .count > 1000' "$NP_TMP/rogue.json"
 
 # --- a relay that dies -------------------------------------------------------------------------------------------
-express_pings pings relay4 10 8
-stop relay4 KILL || true
-before=$(sockets_in client)
-expect_eq "SIGKILL of the relay leaves the sessions" "$before" 10
+express_pings pings relay4 10 10
+stop relay4 || not_ok "the relay ends in order"
+xp_relay second 4 --backend express
+expect_eq "SIGTERM of the relay leaves the sessions" "$(sockets_in client)" 10
+load ping 4 --connections 1 --bytes 1 --seconds 0.3 || fail "the second relay does not work"
+check "the second relay adopts them" wait_for 3 xp_is second '.orphans == 10'
+stop second KILL || true
+expect_eq "SIGKILL of the relay leaves the sessions" "$(sockets_in client)" 10
 xp_relay again 4 --backend express
 load ping 4 --connections 1 --bytes 1 --seconds 0.3 || fail "the new relay does not work"
-check "the next relay adopts them" wait_for 3 xp_is again '.orphans == 10'
+check "the third relay adopts them" wait_for 3 xp_is again '.orphans == 10'
 end_load pings 20 || not_ok "the sessions end by themselves only"
 check "with nothing lost" jq -e '.failed == 0 and .count > 5000' "$NP_TMP/pings.log"
 check "and their ends are noticed" wait_for 5 xp_is again '.orphans == 0'

@@ -5,67 +5,30 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "kern/bpfblob.h"
+#include "kern/bpfpin.h"
 #include "kern/caps.h"
 #include "kern/tcattach.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
-#define BPFFS "/sys/fs/bpf"
-#define TOP BPFFS "/knp"
-#define PATH_LEN 128
 #define BATCH 1024
 
 struct np_bpfobj {
 	struct bpf_object *obj;
 	int flows, express, replay; /* owned by @obj */
 	int replay_link;
-	char dir[PATH_LEN - 32];
+	char dir[NP_BPFPIN_DIR_LEN];
 };
-
-/* A namespace has a number that is never used again; without one (before 5.14) its inode has to do. */
-static int namespace_dir(char *dst, size_t size)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	unsigned long long cookie = 0;
-	socklen_t len = sizeof(cookie);
-	struct stat st;
-
-	if (fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		snprintf(dst, size, TOP "/v%d-net%llu", NPX_LAYOUT, cookie);
-	else if (!stat("/proc/self/ns/net", &st))
-		snprintf(dst, size, TOP "/v%d-ino%llu", NPX_LAYOUT, (unsigned long long)st.st_ino);
-	else
-		*dst = '\0';
-	np_fd_close(&fd);
-	return *dst ? 0 : -ENOENT;
-}
-
-static bool has_bpffs(void)
-{
-	struct statfs fs;
-
-	return !statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
 
 int np_bpfobj_probe(struct np_err *err)
 {
@@ -74,22 +37,8 @@ int np_bpfobj_probe(struct np_err *err)
 
 	if (ret)
 		return ret;
-	if (stat(BPFFS, &st))
-		return np_fail(err, -EOPNOTSUPP, "there is no " BPFFS ": the kernel has no BPF, or /sys is not mounted");
-	return 0;
-}
-
-static int make_dirs(struct np_bpfobj *o, struct np_err *err)
-{
-	int ret;
-
-	if (!has_bpffs() && mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700"))
-		return np_fail_errno(err, -errno, "cannot mount bpffs on " BPFFS);
-	ret = namespace_dir(o->dir, sizeof(o->dir));
-	if (ret)
-		return np_fail(err, ret, "cannot tell which network namespace this is");
-	if ((mkdir(TOP, 0700) && errno != EEXIST) || (mkdir(o->dir, 0700) && errno != EEXIST))
-		return np_fail_errno(err, -errno, "cannot create %s", o->dir);
+	if (stat(NP_BPFFS, &st))
+		return np_fail(err, -EOPNOTSUPP, "there is no " NP_BPFFS ": the kernel has no BPF, or /sys is not mounted");
 	return 0;
 }
 
@@ -105,11 +54,16 @@ static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list 
 	return 0;
 }
 
+void np_bpfobj_quieten(void)
+{
+	libbpf_set_print(print_libbpf);
+}
+
 /* The table of an earlier process is taken over; its key and value sizes were checked by its name. */
 static int load(struct np_bpfobj *o, struct np_err *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "knp_express");
-	char path[PATH_LEN];
+	char path[NP_BPFPIN_PATH_LEN];
 	struct bpf_map *map;
 	const void *elf;
 	size_t len;
@@ -143,9 +97,10 @@ int np_bpfobj_open(struct np_bpfobj **out, struct np_err *err)
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return np_fail(err, -ENOMEM, "express program: no memory");
-	o->replay_link = -1;
-	libbpf_set_print(print_libbpf);
-	ret = make_dirs(o, err);
+	o->replay_link = o->flows = -1;
+	np_bpfobj_quieten();
+	np_bpfpin_collect();
+	ret = np_bpfpin_make(o->dir, sizeof(o->dir), err);
 	if (ret)
 		goto out;
 	/* Two processes that start together shall not make two tables. */
@@ -163,18 +118,41 @@ out:
 	return 0;
 }
 
+int np_bpfobj_peek(struct np_bpfobj **out, struct np_err *err)
+{
+	struct np_bpfobj *o = calloc(1, sizeof(*o));
+	char path[NP_BPFPIN_PATH_LEN];
+	int ret;
+
+	if (!o)
+		return np_fail(err, -ENOMEM, "express: no memory");
+	o->replay_link = -1;
+	ret = np_bpfpin_dir(o->dir, sizeof(o->dir));
+	snprintf(path, sizeof(path), "%s/flows", o->dir);
+	o->flows = ret ? ret : bpf_obj_get(path);
+	if (o->flows < 0) {
+		ret = np_fail_errno(err, o->flows, "no table of express at %s", path);
+		free(o);
+		return ret;
+	}
+	*out = o;
+	return 0;
+}
+
 void np_bpfobj_close(struct np_bpfobj *o)
 {
 	if (!o)
 		return;
 	np_fd_close(&o->replay_link);
+	if (!o->obj)
+		np_fd_close(&o->flows);
 	bpf_object__close(o->obj);
 	free(o);
 }
 
 int np_bpfobj_attach(struct np_bpfobj *o, unsigned int ifindex, struct np_err *err)
 {
-	char pin[PATH_LEN];
+	char pin[NP_BPFPIN_PATH_LEN];
 
 	snprintf(pin, sizeof(pin), "%s/link-%u", o->dir, ifindex);
 	return np_tc_attach(o->express, ifindex, pin, NP_TC_ANY, NULL, err);
@@ -188,7 +166,7 @@ int np_bpfobj_attach_replay(struct np_bpfobj *o, unsigned int ifindex, struct np
 
 bool np_bpfobj_is_pinned(const struct np_bpfobj *o)
 {
-	char path[PATH_LEN];
+	char path[NP_BPFPIN_PATH_LEN];
 
 	snprintf(path, sizeof(path), "%s/flows", o->dir);
 	return !access(path, F_OK);
@@ -240,44 +218,4 @@ int np_bpfobj_each(struct np_bpfobj *o, np_flow_fn fn, void *arg)
 	}
 	free(b);
 	return ret == -ENOENT ? 0 : ret;
-}
-
-/* Processes that have the table open shall find it empty, and end their pairs. */
-static void empty_table(const char *dir)
-{
-	char path[PATH_LEN];
-	struct npx_key key;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/flows", dir);
-	fd = bpf_obj_get(path);
-	while (fd >= 0 && !bpf_map_get_next_key(fd, NULL, &key))
-		(void)bpf_map_delete_elem(fd, &key);
-	np_fd_close(&fd);
-}
-
-int np_bpfobj_flush(struct np_err *err)
-{
-	struct if_nameindex *all = if_nameindex(), *i;
-	char dir[PATH_LEN - 32], path[PATH_LEN * 4];
-	struct dirent *e;
-	DIR *d;
-
-	libbpf_set_print(print_libbpf);
-	for (i = all; i && i->if_index; i++)
-		np_tc_detach_filter(i->if_index);
-	if_freenameindex(all);
-	if (namespace_dir(dir, sizeof(dir)))
-		return np_fail(err, -ENOENT, "cannot tell which network namespace this is");
-	d = opendir(dir);
-	if (!d)
-		return np_fail(err, -ENOENT, "nothing is pinned for this network namespace");
-	empty_table(dir);
-	while ((e = readdir(d))) {
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (e->d_name[0] != '.')
-			(void)unlink(path);
-	}
-	closedir(d);
-	return rmdir(dir) ? np_fail_errno(err, -errno, "cannot remove %s", dir) : 0;
 }

@@ -20,6 +20,10 @@ int np_bpfobj_probe(struct np_err *err);
  * bpffs is mounted on /sys/fs/bpf when it is not.
  */
 int np_bpfobj_open(struct np_bpfobj **out, struct np_err *err);
+/** np_bpfobj_peek() - only the table, to look at it; -ENOENT when nobody has made one. Nothing can be attached. */
+int np_bpfobj_peek(struct np_bpfobj **out, struct np_err *err);
+/** np_bpfobj_quieten() - libbpf's messages go to the debug log. */
+void np_bpfobj_quieten(void);
 /** np_bpfobj_close() - forget it; what is pinned goes on working. NULL is accepted. */
 void np_bpfobj_close(struct np_bpfobj *obj);
 

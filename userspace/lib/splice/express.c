@@ -154,6 +154,17 @@ void np_express_forget(struct np_pair *pair)
 	np_xpair_free(xp);
 }
 
+bool np_express_let_go(struct np_pair *pair)
+{
+	struct np_xpair *xp = pair->xp;
+
+	if (!xp || xp->state != NP_X_SPLICED)
+		return false;
+	pair->xp = NULL;
+	xp->pair = NULL;
+	return true;
+}
+
 const char *np_pair_why(const struct np_pair *pair)
 {
 	if (!pair->xp)

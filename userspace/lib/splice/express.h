@@ -25,6 +25,14 @@ void np_express_offer(struct np_express *express, struct np_pair *pair);
 /** np_express_forget() - @pair ends in user space; an attempt under way is undone. */
 void np_express_forget(struct np_pair *pair);
 
+/**
+ * np_pair_let_go() - this process ends, the session need not: a promoted pair goes on in the kernel, and the next
+ * process adopts it; any other is reset. The pair is freed, on_end is not called. NULL is accepted.
+ */
+void np_pair_let_go(struct np_pair *pair);
+/** np_express_let_go() - the part of express; false: it is not there. */
+bool np_express_let_go(struct np_pair *pair);
+
 /** np_pair_why() - why @pair is not (yet) in express: one phrase; "" when it is, or nothing is known. */
 const char *np_pair_why(const struct np_pair *pair);
 

@@ -200,6 +200,19 @@ void np_pair_kill(struct np_pair *pair)
 	pair_free(pair);
 }
 
+void np_pair_let_go(struct np_pair *pair)
+{
+	if (!pair)
+		return;
+	if (!np_express_let_go(pair)) {
+		np_pair_kill(pair);
+		return;
+	}
+	ev_timer_stop(pair->splice->loop, &pair->idle);
+	pair->splice->nr_pairs--;
+	pair_free(pair);
+}
+
 void np_pair_stats(const struct np_pair *pair, struct np_splice_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
