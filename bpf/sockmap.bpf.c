@@ -13,9 +13,13 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* What one call may cut off, and how many calls the largest packet (BIG TCP) takes. */
+#define TRIM_MAX 4095
+#define TRIMS_MAX 160
+
 /* Of the kernel's struct only what is read here; libbpf finds the place. */
 struct tcp_sock {
-	__u32 write_seq;
+	__u32 write_seq, copied_seq;
 } __attribute__((preserve_access_index));
 
 /* User space lowers max_entries of all three to the descriptors it may have, see NPSM_MAX_SLOTS. */
@@ -70,9 +74,9 @@ static __always_inline __s64 owed(struct npsm_slot *slot, __u32 peer)
 	/*
 	 * Nothing is on its way at the first redirection, so what user space sent is all there is.
 	 */
-	if (!slot->has_base) {
+	if (!(slot->marks & NPSM_HAS_BASE)) {
 		slot->base = seq - (__u32)slot->consumed;
-		slot->has_base = 1;
+		slot->marks |= NPSM_HAS_BASE;
 	}
 	back = (__u32)slot->redir + (__u32)slot->consumed - (seq - slot->base);
 	return back < 0x80000000 ? back : 0;
@@ -110,19 +114,51 @@ static __always_inline int has_room(struct npsm_slot *slot, __u32 peer, __u32 le
 	return 1;
 }
 
+/*
+ * The kernel hands over whole packets, also those that begin with bytes which were there before: a
+ * retransmission in other pieces, or a packet of which user space had read a part before the join.
+ * A reader of the socket skips them, here they would be doubled. The control block of a packet in
+ * TCP's receive queue begins with the numbers of its first byte and of the one behind its last.
+ */
+static __always_inline int skip_old_bytes(struct __sk_buff *skb, struct npsm_slot *slot)
+{
+	__u32 old, piece, end = skb->cb[1], i;
+
+	if (!(slot->marks & NPSM_HAS_NEXT)) {
+		struct bpf_sock *sk = skb->sk;
+		struct tcp_sock *tcp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+		if (!tcp)
+			return -1;
+		slot->next = tcp->copied_seq;
+		slot->marks |= NPSM_HAS_NEXT;
+	}
+	old = slot->next - skb->cb[0];
+	if (old > skb->len)
+		return -1;
+	for (i = 0; i < TRIMS_MAX && old; i++) {
+		piece = old < TRIM_MAX ? old : TRIM_MAX;
+		if (bpf_skb_adjust_room(skb, -(__s32)piece, 0, 0))
+			return -1;
+		old -= piece;
+	}
+	slot->next = end;
+	return old ? -1 : 0;
+}
+
 SEC("sk_skb")
 int np_sockmap(struct __sk_buff *skb)
 {
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	struct npsm_ref *ref = bpf_map_lookup_elem(&refs, &cookie);
-	__u32 at, peer, len = skb->len;
 	struct npsm_slot *slot;
+	__u32 at, peer, len;
 
 	/*
 	 * A bare FIN. Redirected, it would stop the peer's transmission with EPIPE; the socket's
 	 * state tells it.
 	 */
-	if (!len)
+	if (!skb->len)
 		return SK_DROP;
 	if (!ref)
 		return SK_PASS;
@@ -131,6 +167,14 @@ int np_sockmap(struct __sk_buff *skb)
 	slot = bpf_map_lookup_elem(&slots, &at);
 	if (!slot || slot->generation != ref->generation)
 		return SK_PASS;
+	/* Passed, it wakes user space up to see the mark. */
+	if ((slot->marks & NPSM_BROKEN) || skip_old_bytes(skb, slot)) {
+		slot->marks |= NPSM_BROKEN;
+		return SK_PASS;
+	}
+	len = skb->len;
+	if (!len)
+		return SK_DROP;
 	slot->last_ns = bpf_ktime_get_ns();
 	if (!slot->active || slot->pass != slot->consumed || !has_room(slot, peer, len)) {
 		slot->pass += len;

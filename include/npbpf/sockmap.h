@@ -38,6 +38,12 @@
  */
 #define NPSM_FREE_COST 4096
 
+enum npsm_marks {
+	NPSM_HAS_BASE = 1,
+	NPSM_HAS_NEXT = 2,
+	NPSM_BROKEN = 4, /* bytes were lost: the pair has to be reset */
+};
+
 struct npsm_ref {
 	__u32 slot;
 	__u32 generation;
@@ -50,11 +56,12 @@ struct npsm_slot {
 	__u64 consumed;	  /* user space */
 	__u64 last_ns;	  /* program: ktime of the last payload */
 	__s64 charged;	  /* both, atomically: part of npsm_shared.charged */
-	__u64 nr_guarded; /* program: verdicts that the limits turned into a pass */
+	__u32 nr_guarded; /* program: verdicts that the limits turned into a pass */
+	__u32 next;	  /* program: sequence number of the next new byte */
 	__u32 generation; /* user space: a slot that is used again gets another one */
 	__u32 active;	  /* user space: may redirect */
 	__u32 base;	  /* program: the peer's write_seq at redir + consumed == 0 */
-	__u16 has_base;	  /* program */
+	__u16 marks;	  /* program: enum npsm_marks */
 	__u16 nr_out;	  /* program: packets redirected since the peer had last taken everything */
 } __attribute__((aligned(64)));
 

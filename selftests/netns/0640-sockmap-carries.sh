@@ -6,6 +6,7 @@
 # shellcheck source=selftests/harness/express.sh
 . "$(dirname "$0")/../harness/express.sh"
 need_express
+need_cmd nft
 xp_up
 xp_serve
 xp_relay relay4 4 --backend sockmap
@@ -14,6 +15,16 @@ xp_relay relay6 6 --backend sockmap
 whole() { # whole: of the last load, nothing wrong
 	cat "$NP_TMP/load.json"
 	jq -e '.mismatched == 0 and .truncated == 0 and .failed == 0' "$NP_TMP/load.json" >/dev/null
+}
+lossy() { # one per cent of what the relay receives
+	in_ns relay nft -f - <<-'NFT' || skip "kernel lacks nftables numgen"
+		table inet loss {
+			chain in {
+				type filter hook prerouting priority -150;
+				meta l4proto tcp numgen random mod 100 < 1 drop
+			}
+		}
+	NFT
 }
 no_sockets() { [ "$(sockets_in relay)" = 0 ]; }
 
@@ -28,6 +39,12 @@ for family in 4 6; do
 
 	load short $family --connections 2000 --parallel 8 --direction both || say "short failed"
 	check "IPv$family: short connections arrive whole" whole
+
+	# Lost, a merged packet comes again in other pieces, and the pieces overlap.
+	lossy
+	load integrity $family --connections 4 --bytes 10000000 || say "integrity failed"
+	check "IPv$family: no byte is doubled when segments are lost" whole
+	in_ns relay nft delete table inet loss
 
 	load ping $family --connections 50 --bytes 100 --seconds 1 || say "ping failed"
 	check "IPv$family: 50 pairs talk" jq -e '.failed == 0' "$NP_TMP/load.json"

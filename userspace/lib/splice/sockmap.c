@@ -89,6 +89,8 @@ static enum np_move sockmap_move(struct np_pool *pool, struct np_lane *lane)
 	enum np_move ret = NP_MOVE_OK;
 	bool has_bytes = true;
 
+	if (way->slot->marks & NPSM_BROKEN)
+		return NP_MOVE_SRC_FAILED;
 	if (!ways->is_redirecting) {
 		ret = np_copy_move(pool, lane);
 		/* Only side a is in the map. */

@@ -3,7 +3,8 @@
  * A scratch pair on loopback goes through what broken kernels get wrong, each step in the same
  * stream:
  *
- *	early	bytes that were there before the socket was in the map have to arrive by themselves
+ *	early	bytes that were there before the socket was in the map have to arrive by themselves,
+ *		but not those that were read before
  *	stall	while the reader stalls, the sender has to be stopped soon
  *	bulk	8 MiB through small buffers arrive once and in order
  *	end	the end of the stream comes right behind the last byte; then the other direction
@@ -20,14 +21,18 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+/* A busy machine is no broken kernel: who runs out of time gets a second, longer chance. */
 #define DEADLINE_MS 900
+#define SECOND_DEADLINE_MS 5000
 #define EARLY 1000
+#define READ_BEFORE 300
 #define TOTAL (8u << 20)
 #define REPLY 3000
-#define SMALL_BUFFER (64 * 1024)
+#define SMALL_BUFFER (128 * 1024)
 #define STALL_MAX (3u << 20) /* the program's limit, and buffers */
 #define STALL_ROUNDS 10	     /* of a millisecond, without a byte taken */
 
@@ -149,18 +154,32 @@ static int join(struct scratch *s, struct np_err *err)
 	return ret;
 }
 
+/* The packet has to be there as a whole, so that a part of it is read. */
+static int read_before(struct scratch *s)
+{
+	struct pollfd pfd = {.fd = s->fd[0], .events = POLLIN};
+
+	if (send_until(s, EARLY) != EARLY || poll(&pfd, 1, DEADLINE_MS) != 1 ||
+	    recv(s->fd[0], s->buf, READ_BEFORE, MSG_DONTWAIT) != READ_BEFORE)
+		return -EIO;
+	s->rx = READ_BEFORE;
+	return 0;
+}
+
 static int step_early(struct scratch *s, struct np_err *err)
 {
-	ssize_t n = send_until(s, EARLY);
-	int ret;
+	int ret = read_before(s);
+	ssize_t n;
 
-	if (n != EARLY)
-		return np_fail(err, -EIO, "a fresh connection does not take %d bytes", EARLY);
+	if (ret)
+		return np_fail(err, ret, "a fresh connection does not take %d bytes", EARLY);
 	ret = join(s, err);
 	while (!ret && s->rx < EARLY) {
 		n = receive(s, 1);
 		ret = n < 0 ? (int)n : turn(s, !n);
-		if (ret)
+		if (ret == -EILSEQ)
+			np_fail(err, ret, "bytes that were read before the join come again");
+		else if (ret)
 			np_fail(err, ret, "bytes that came before the join do not arrive");
 	}
 	return ret;
@@ -227,35 +246,51 @@ static int step_end(struct scratch *s, struct np_err *err)
 	return ret ? np_fail_errno(err, ret, "streams do not end in order") : 0;
 }
 
-int np_sockmap_selftest(struct np_err *err)
+static int run(struct scratch *s, int deadline_ms, struct np_err *err)
 {
-	static struct scratch s;
 	int i, ret;
 
-	memset(&s, 0, sizeof(s));
-	s.fd[0] = s.fd[1] = s.peer[0] = s.peer[1] = -1;
-	s.until_ms = np_clock_mono_ms() + DEADLINE_MS;
-	s.engine.usable[0] = &np_splice_sockmap;
-	s.engine.loop = ev_loop_new(EVFLAG_AUTO);
-	if (!s.engine.loop)
+	memset(s, 0, sizeof(*s));
+	s->fd[0] = s->fd[1] = s->peer[0] = s->peer[1] = -1;
+	s->until_ms = np_clock_mono_ms() + deadline_ms;
+	s->engine.usable[0] = &np_splice_sockmap;
+	s->engine.loop = ev_loop_new(EVFLAG_AUTO);
+	if (!s->engine.loop)
 		return np_fail(err, -ENOMEM, "no event loop");
-	ret = connection(&s.fd[0], &s.peer[0], err);
+	ret = connection(&s->fd[0], &s->peer[0], err);
 	if (!ret)
-		ret = connection(&s.fd[1], &s.peer[1], err);
+		ret = connection(&s->fd[1], &s->peer[1], err);
 	if (!ret)
-		ret = step_early(&s, err);
+		ret = step_early(s, err);
 	if (!ret)
-		ret = step_stall(&s, err);
+		ret = step_stall(s, err);
 	if (!ret)
-		ret = step_bulk(&s, err);
+		ret = step_bulk(s, err);
 	if (!ret)
-		ret = step_end(&s, err);
-	np_pair_kill(s.pair);
+		ret = step_end(s, err);
+	np_pair_kill(s->pair);
 	for (i = 0; i < 2; i++) {
-		np_fd_close(&s.fd[i]);
-		np_fd_close(&s.peer[i]);
+		np_fd_close(&s->fd[i]);
+		np_fd_close(&s->peer[i]);
 	}
-	np_pool_fini(&s.engine.pool);
-	ev_loop_destroy(s.engine.loop);
+	np_pool_fini(&s->engine.pool);
+	ev_loop_destroy(s->engine.loop);
+	return ret;
+}
+
+int np_sockmap_selftest(struct np_err *err)
+{
+	struct scratch *s = malloc(sizeof(*s));
+	int ret;
+
+	if (!s)
+		return np_fail(err, -ENOMEM, "no memory");
+	ret = run(s, DEADLINE_MS, err);
+	if (ret == -ETIMEDOUT) {
+		ret = run(s, SECOND_DEADLINE_MS, err);
+		if (!ret && err)
+			*err = (struct np_err)NP_ERR_INIT;
+	}
+	free(s);
 	return ret;
 }
