@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Edits of authorized_keys: a line that is added and removed leaves the file as it was, but for its last newline. */
+/* Edits of authorized_keys: a line that is added and removed leaves the file as it was, but for its
+ * last newline. */
 #include "base/buf.h"
 #include "noports/authkeys.h"
 
@@ -13,12 +14,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct np_buf clean = NP_BUF_INIT, added = NP_BUF_INIT, removed = NP_BUF_INIT, again = NP_BUF_INIT;
+	struct np_buf clean = NP_BUF_INIT, added = NP_BUF_INIT, removed = NP_BUF_INIT,
+		      again = NP_BUF_INIT;
 	const char *text = (const char *)data;
 
-	/* First without what happens to carry the mark already; doing so twice changes nothing more. */
+	/* First without what carries the mark already; doing so twice changes nothing more. */
 	if (np_authkeys_text_remove(text, size, MARK, false, &clean) < 0 || clean.len > size ||
-	    np_authkeys_text_remove(np_buf_str(&clean), clean.len, MARK, false, &again) != 0 || again.len != clean.len)
+	    np_authkeys_text_remove(np_buf_str(&clean), clean.len, MARK, false, &again) != 0 ||
+	    again.len != clean.len)
 		abort();
 	if (np_authkeys_text_add(np_buf_str(&clean), clean.len, "t KEY " MARK, &added) != 1 ||
 	    !np_authkeys_text_has(np_buf_str(&added), added.len, "t KEY") ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Control messages: the first byte says which. What was accepted is written, read again and written again: both
- * texts must be the same, so nothing is accepted that would come out differently.
+ * Control messages: the first byte says which. What was accepted is written, read again and written
+ * again: both texts must be the same, so nothing is accepted that would come out differently.
  */
 #include "base/buf.h"
 #include "json/json.h"
@@ -105,8 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	if (!convert(data[0], (const char *)data + 1, size - 1, &once)) {
-		if (convert(data[0], np_buf_str(&once), once.len, &twice) || once.len != twice.len ||
-		    memcmp(once.data, twice.data, once.len))
+		if (convert(data[0], np_buf_str(&once), once.len, &twice) ||
+		    once.len != twice.len || memcmp(once.data, twice.data, once.len))
 			abort();
 	}
 	np_buf_fini(&once);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* permit-open entries, one a line: what is accepted is kept as it was written and never allows port 0. */
+/* permit-open entries, one a line: what is accepted is kept as it was written and never allows port
+ * 0. */
 #include "base/err.h"
 #include "noports/permit.h"
 
@@ -19,10 +20,12 @@ static void check(const char *entry)
 			abort();
 	} else {
 		if (permit.nr != 1 || (entry[0] != '[' && strcmp(permit.entries[0], entry)) ||
-		    np_permit_add(&again, permit.entries[0], NULL) || np_permit_allows(&permit, "host", 0))
+		    np_permit_add(&again, permit.entries[0], NULL) ||
+		    np_permit_allows(&permit, "host", 0))
 			abort();
-		if (np_permit_allows(&permit, "host", 22) && strcmp(entry, "*:*") && strcmp(entry, "*:22") &&
-		    strcmp(permit.entries[0], "host:22") && strcmp(permit.entries[0], "host:*") && entry[0] != '[')
+		if (np_permit_allows(&permit, "host", 22) && strcmp(entry, "*:*") &&
+		    strcmp(entry, "*:22") && strcmp(permit.entries[0], "host:22") &&
+		    strcmp(permit.entries[0], "host:*") && entry[0] != '[')
 			abort();
 	}
 	np_permit_fini(&permit);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * npjoin: the relay reduced to its data plane, for tests of bridges: two ports on loopback, the k-th connection of
- * one is joined with the k-th of the other.
+ * npjoin: the relay reduced to its data plane, for tests of bridges: two ports on loopback, the
+ * k-th connection of one is joined with the k-th of the other.
  *
  *	npjoin --ready-fd N [--auth]	{"a":{"port":..},"b":{"port":..}}
  *
- * With --auth each connection first says one line, which is printed as "a LINE" or "b LINE" and not passed on.
+ * With --auth each connection first says one line, which is printed as "a LINE" or "b LINE" and
+ * not passed on.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -55,7 +56,8 @@ struct talker {
 	size_t len;
 };
 
-static void on_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats, void *arg)
+static void on_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats,
+		   void *arg)
 {
 	(void)pair;
 	(void)arg;
@@ -134,16 +136,21 @@ static int open_side(struct app *app, unsigned int i, struct np_err *err)
 
 	side->app = app;
 	side->name = (char)('a' + i);
-	return fd < 0 ? fd : np_listener_open(app->loop, fd, "npjoin", on_accept, side, &side->listener);
+	return fd < 0 ? fd
+		      : np_listener_open(app->loop, fd, "npjoin", on_accept, side, &side->listener);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_U64("ready-fd", 0, "N", struct conf, ready_fd, "write the ports there", 3, INT_MAX, CLI_REQUIRED),
-		CLI_FLAG("auth", 0, struct conf, auth, "each connection begins with a line", 0), CLI_END
+		CLI_U64("ready-fd", 0, "N", struct conf, ready_fd, "write the ports there", 3,
+			INT_MAX, CLI_REQUIRED),
+		CLI_FLAG("auth", 0, struct conf, auth, "each connection begins with a line", 0),
+		CLI_END
 	};
-	static const struct cli_prog prog = { .name = "npjoin", .purpose = "two ports, joined", .opts = opts };
+	static const struct cli_prog prog = { .name = "npjoin",
+					      .purpose = "two ports, joined",
+					      .opts = opts };
 	struct conf conf = { 0 };
 	struct app app = { .conf = &conf };
 	struct np_err err = NP_ERR_INIT;

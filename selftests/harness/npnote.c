@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * npnote: one notification of any content to another atSign, for tests of daemons.
+ * npnote: one notification of any content to another atSign, for tests of daemons. A: "npnote
+ * -a @alice" and the flags of the realm.
  *
- *	npnote -a @alice COMMON --to @device --name ping.dev1.sshnp --value ping --listen 'heartbeat.dev1.sshnp'
- *	npnote -a @alice COMMON --to @device --name ssh_request.dev1.sshnp --payload '{...}' --listen 'SID.dev1.sshnp'
- *	npnote -a @alice COMMON --get @device --name username.dev1.sshnp
+ *	A --to @device --name ping.dev1.sshnp --value ping --listen heartbeat.dev1.sshnp
+ *	A --to @device --name ssh_request.dev1.sshnp --payload '{...}' --listen SID.dev1.sshnp
+ *	A --get @device --name username.dev1.sshnp
  *
- * Prints "NAME VALUE" of what --listen hears first and exits with 0, or with 3 when nothing came in time. Without
- * --listen it exits with 0 once the own atServer has taken the notification.
+ * Prints "NAME VALUE" of what --listen hears first and exits with 0, or with 3 when nothing came
+ * in time. Without --listen it exits with 0 once the own atServer has taken the notification.
  */
 #include "at/client.h"
 #include "at/directory.h"
@@ -42,18 +43,22 @@ static const struct cli_opt opts[] = {
 	CLI_STR("root-domain", 0, "HOST[:PORT]", C, root_domain, "the atDirectory", 0),
 	CLI_STR("root-ca", 0, "FILE", C, root_ca, "CAs to trust", 0),
 	CLI_STR("to", 0, "ATSIGN", C, to, "who gets it", 0),
-	CLI_STR("get", 0, "ATSIGN", C, get, "read the record --name that ATSIGN shares with us instead", 0),
+	CLI_STR("get", 0, "ATSIGN", C, get,
+		"read the record --name that ATSIGN shares with us instead", 0),
 	CLI_STR("name", 0, "NAME", C, name, "key without atSigns", CLI_REQUIRED),
 	CLI_STR("value", 0, "TEXT", C, value, "text to send", 0),
 	CLI_STR("payload", 0, "JSON", C, payload, "send this in a signed envelope", 0),
-	CLI_STR("corrupt", 0, "TEXT", C, corrupt, "after signing, change the last letter of TEXT in the payload", 0),
+	CLI_STR("corrupt", 0, "TEXT", C, corrupt,
+		"after signing, change the last letter of TEXT in the payload", 0),
 	CLI_U64("times", 0, "N", C, times, "send so often", 1, 100, 0),
 	CLI_STR("listen", 0, "REGEX", C, listen, "wait for such a notification", 0),
 	CLI_U64("secs", 0, "N", C, secs, "how long to wait", 1, 600, 0),
 	CLI_END
 };
 #undef C
-static const struct cli_prog prog = { .name = "npnote", .purpose = "one notification, for tests", .opts = opts };
+static const struct cli_prog prog = { .name = "npnote",
+				      .purpose = "one notification, for tests",
+				      .opts = opts };
 
 struct app {
 	struct ev_loop *loop;
@@ -86,8 +91,12 @@ static void on_taken(const struct np_err *err, const char *data, size_t len, voi
 
 static void send_it(struct app *app)
 {
-	struct np_at_put put = { .to = app->conf->to, .name = app->conf->name, .value = np_buf_str(&app->text),
-				 .value_len = app->text.len, .ttl_ms = 10000, .ttln_ms = 60000 };
+	struct np_at_put put = { .to = app->conf->to,
+				 .name = app->conf->name,
+				 .value = np_buf_str(&app->text),
+				 .value_len = app->text.len,
+				 .ttl_ms = 10000,
+				 .ttln_ms = 60000 };
 	uint64_t i;
 
 	for (i = 0; i < app->conf->times; i++)
@@ -164,9 +173,12 @@ static int run(const struct conf *conf, struct np_err *err)
 	deadline.data = &app;
 	ev_timer_start(app.loop, &deadline);
 	ret = np_at_keys_default_path(conf->atsign, path, sizeof(path), err);
-	if (ret || (ret = np_at_keys_load(conf->key_file ? conf->key_file : path, conf->atsign, &keys, err)) ||
+	if (ret ||
+	    (ret = np_at_keys_load(conf->key_file ? conf->key_file : path, conf->atsign, &keys,
+				   err)) ||
 	    (ret = np_tls_client_ctx(conf->root_ca, NULL, NULL, &tls, err)) ||
-	    (ret = np_directory_new(app.loop, tls, conf->root_domain, &dir, err)) || (ret = make_text(&app, keys, err)))
+	    (ret = np_directory_new(app.loop, tls, conf->root_domain, &dir, err)) ||
+	    (ret = make_text(&app, keys, err)))
 		goto out;
 	params.tls = tls;
 	params.dir = dir;

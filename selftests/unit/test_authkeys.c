@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* authorized_keys: what the owner wrote stays, byte for byte, whatever is added, removed or raced. */
+/* authorized_keys: what the owner wrote stays, whatever is added, removed or raced. */
 #include "noports/authkeys.h"
 
 #include "base/buf.h"
@@ -101,8 +101,10 @@ static void same_key_is_not_added_twice(void)
 static void leftovers_are_cleaned_and_nothing_else(void)
 {
 	begin();
-	put(OPTS " k AAAA sshnp_ephemeral_a\n# note sshnp_ephemeral_b\nssh-rsa sshnp_ephemeral_c x\n\n"
-	    "sshnp_ephemeral_d\nssh-rsa AAAA xsshnp_ephemeral_e\n" OPTS " k BBBB sshnp_ephemeral_f", 0600);
+	put(OPTS
+	    " k AAAA sshnp_ephemeral_a\n# note sshnp_ephemeral_b\nssh-rsa sshnp_ephemeral_c x\n\n"
+	    "sshnp_ephemeral_d\nssh-rsa AAAA xsshnp_ephemeral_e\n" OPTS " k BBBB sshnp_ephemeral_f",
+	    0600);
 	KTAP_EQ(np_authkeys_remove(&keys, "sshnp_ephemeral_", true, NULL), 2);
 	expect("# note sshnp_ephemeral_b\nssh-rsa sshnp_ephemeral_c x\n\nsshnp_ephemeral_d\n"
 	       "ssh-rsa AAAA xsshnp_ephemeral_e\n");
@@ -179,7 +181,8 @@ static void refuses_a_huge_file(void)
 	KTAP_EQ(np_authkeys_add(&keys, NULL, KEY, NULL, NULL), -EFBIG);
 }
 
-/* Eight processes add and remove at once; every line of the owner is there at the end, and none of ours. */
+/* Eight processes add and remove at once; every line of the owner is there at the end, and none of
+ * ours. */
 static void concurrent_edits_lose_nothing(void)
 {
 	enum { NR = 8, ROUNDS = 10 };

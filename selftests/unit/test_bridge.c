@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The bridge with a test in the place of relay, local program and target, all in one loop: what is on the wire,
- * who connects when, and how it ends.
+ * The bridge with a test in the place of relay, local program and target, all in one loop: what is
+ * on the wire, who connects when, and how it ends.
  */
 #include "noports/bridge.h"
 
@@ -55,8 +55,9 @@ static void peer_cb(struct ev_loop *l, ev_io *w, int revents)
 
 	(void)l;
 	if (revents & EV_READ) {
-		n = read(p->fd, buf, p->limit && p->limit - p->in.len < sizeof(buf) ? p->limit - p->in.len :
-			 sizeof(buf));
+		n = read(p->fd, buf,
+			 p->limit && p->limit - p->in.len < sizeof(buf) ? p->limit - p->in.len
+									: sizeof(buf));
 		if (n > 0)
 			np_buf_append(&p->in, buf, (size_t)n);
 		else if (n == 0)
@@ -67,7 +68,8 @@ static void peer_cb(struct ev_loop *l, ev_io *w, int revents)
 	if (revents & EV_WRITE && p->out.len) {
 		size_t part = 1 + (size_t)rand() % 50000;
 
-		n = send(p->fd, p->out.data, part < p->out.len ? part : p->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(p->fd, p->out.data, part < p->out.len ? part : p->out.len,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0)
 			np_buf_consume(&p->out, (size_t)n);
 		else if (errno != EAGAIN)
@@ -262,7 +264,8 @@ static bool holds(const struct np_buf *buf, size_t skip, size_t len, unsigned in
 	return same;
 }
 
-static void xor_with(const struct np_secret *key, const struct np_secret *iv, struct np_buf *buf, size_t skip)
+static void xor_with(const struct np_secret *key, const struct np_secret *iv, struct np_buf *buf,
+		     size_t skip)
 {
 	struct np_aesctr *ctr = NULL;
 
@@ -274,14 +277,18 @@ static void xor_with(const struct np_secret *key, const struct np_secret *iv, st
 #define AUTH "{\"payload\":{\"sessionId\":\"s\"},\"signature\":\"x\"}"
 #define BULK (3u << 20)
 
-/* Daemon side, both directions at once: auth line in clear, keystream from the first byte behind it. */
+/* Daemon side, both directions at once: auth line in clear, keystream from the first byte behind
+ * it. */
 static void daemon_side(bool twin, size_t len)
 {
 	struct np_session_keys keys = { 0 };
 	struct server relay, target;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON, .local = NP_LOCAL_CONNECT, .auth_line = AUTH,
-					   .local_host = "localhost", .keys = &keys };
+	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON,
+					   .local = NP_LOCAL_CONNECT,
+					   .auth_line = AUTH,
+					   .local_host = "localhost",
+					   .keys = &keys };
 
 	np_session_keys_generate(twin, &keys);
 	server_open(&relay);
@@ -325,8 +332,11 @@ static void client_side_listens_for_one(void)
 	struct server relay;
 	struct subject s;
 	struct peer app = { .fd = -1 };
-	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT, .local = NP_LOCAL_LISTEN, .auth_line = AUTH,
-					   .keys = &keys, .timeout_ms = 10000 };
+	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT,
+					   .local = NP_LOCAL_LISTEN,
+					   .auth_line = AUTH,
+					   .keys = &keys,
+					   .timeout_ms = 10000 };
 
 	np_session_keys_generate(true, &keys);
 	server_open(&relay);
@@ -363,8 +373,10 @@ static void unencrypted_session(void)
 	struct np_session_keys none = { 0 };
 	struct server relay, target;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON, .local = NP_LOCAL_CONNECT,
-					   .local_host = "127.0.0.1", .keys = &none };
+	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON,
+					   .local = NP_LOCAL_CONNECT,
+					   .local_host = "127.0.0.1",
+					   .keys = &none };
 
 	server_open(&relay);
 	server_open(&target);
@@ -389,7 +401,9 @@ static void back_pressure(void)
 	struct np_session_keys keys = { 0 };
 	struct server relay, target;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON, .local = NP_LOCAL_CONNECT, .keys = &keys };
+	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON,
+					   .local = NP_LOCAL_CONNECT,
+					   .keys = &keys };
 	size_t left, before;
 	const size_t len = 24u << 20;
 
@@ -431,7 +445,9 @@ static void half_close_keeps_the_other_way_open(void)
 	struct np_session_keys keys = { 0 };
 	struct server relay, target;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON, .local = NP_LOCAL_CONNECT, .keys = &keys };
+	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON,
+					   .local = NP_LOCAL_CONNECT,
+					   .keys = &keys };
 
 	np_session_keys_generate(false, &keys);
 	server_open(&relay);
@@ -458,7 +474,9 @@ static void reset_becomes_reset(void)
 	struct np_session_keys keys = { 0 };
 	struct server relay, target;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON, .local = NP_LOCAL_CONNECT, .keys = &keys };
+	struct np_bridge_params params = { .side = NP_BRIDGE_DAEMON,
+					   .local = NP_LOCAL_CONNECT,
+					   .keys = &keys };
 
 	np_session_keys_generate(true, &keys);
 	server_open(&relay);
@@ -507,7 +525,9 @@ static void failures_name_the_hop(void)
 static void nobody_connects_in_time(void)
 {
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT, .local = NP_LOCAL_LISTEN, .relay_port = 1,
+	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT,
+					   .local = NP_LOCAL_LISTEN,
+					   .relay_port = 1,
 					   .timeout_ms = 50 };
 
 	KTAP_EQ(open_subject(&s, &params), 0);
@@ -521,7 +541,9 @@ static void refuses_bad_parameters(void)
 	struct np_session_keys keys = { 0 };
 	struct server busy;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT, .local = NP_LOCAL_LISTEN, .relay_port = 1,
+	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT,
+					   .local = NP_LOCAL_LISTEN,
+					   .relay_port = 1,
 					   .auth_line = "two\nlines" };
 
 	KTAP_EQ(open_subject(&s, &params), -EINVAL);
@@ -545,13 +567,18 @@ static void refuses_bad_parameters(void)
 }
 
 /* stdio of a ProxyCommand: @in_fd and @out_fd are taken, @app_in collects what comes out. */
-static void run_stdio(int in_fd, int out_fd, struct peer *app, bool encrypted, size_t up, size_t down)
+static void run_stdio(int in_fd, int out_fd, struct peer *app, bool encrypted, size_t up,
+		      size_t down)
 {
 	struct np_session_keys keys = { 0 };
 	struct server relay;
 	struct subject s;
-	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT, .local = NP_LOCAL_FDS, .auth_line = AUTH,
-					   .fd_in = in_fd, .fd_out = out_fd, .keys = &keys };
+	struct np_bridge_params params = { .side = NP_BRIDGE_CLIENT,
+					   .local = NP_LOCAL_FDS,
+					   .auth_line = AUTH,
+					   .fd_in = in_fd,
+					   .fd_out = out_fd,
+					   .keys = &keys };
 
 	if (encrypted)
 		np_session_keys_generate(true, &keys);

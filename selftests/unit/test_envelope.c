@@ -20,12 +20,14 @@ static struct np_envelope *parse(const char *text, struct np_err *err)
 }
 
 /* Builds an envelope around @sent whose signature is over @signed_text. */
-static void build(const char *sent, const char *signed_text, const char *hash, const char *sign, struct np_buf *out)
+static void build(const char *sent, const char *signed_text, const char *hash, const char *sign,
+		  struct np_buf *out)
 {
 	np_buf_printf(out, "{ \"signature\" : \"");
 	np_rsa_sign_b64(key, strcmp(hash, "sha512") ? NP_HASH_SHA256 : NP_HASH_SHA512, signed_text,
 			strlen(signed_text), out);
-	np_buf_printf(out, "\",\"hashingAlgo\":\"%s\",\n\"payload\" : %s , \"signingAlgo\":\"%s\"}", hash, sent, sign);
+	np_buf_printf(out, "\",\"hashingAlgo\":\"%s\",\n\"payload\" : %s , \"signingAlgo\":\"%s\"}",
+		      hash, sent, sign);
 }
 
 static int verdict(const char *sent, const char *signed_text, const char *hash)
@@ -45,8 +47,9 @@ static int verdict(const char *sent, const char *signed_text, const char *hash)
 
 /* noports.md 18: the relay line and the 135 bytes it is signed over. */
 #define RELAY_PAYLOAD                                                                              \
-	"{\"sessionId\":\"a65d57ed-5efa-486d-a16f-2bc37719d5ca\","                                  \
-	"\"clientNonce\":\"2024-06-21T22:30:19.436915\",\"rvdNonce\":\"2024-06-21T22:30:21.307026\"}"
+	"{\"sessionId\":\"a65d57ed-5efa-486d-a16f-2bc37719d5ca\","                                 \
+	"\"clientNonce\":\"2024-06-21T22:30:19.436915\",\"rvdNonce\":\"2024-06-21T22:30:21."       \
+	"307026\"}"
 
 static void signs_the_relay_line_of_the_specification(void)
 {
@@ -62,7 +65,8 @@ static void signs_the_relay_line_of_the_specification(void)
 	KTAP_EQ(np_envelope_sign(payload, key, &text), 0);
 	KTAP_EQ(np_envelope_sign_text(RELAY_PAYLOAD, 135, key, &again), 0);
 	KTAP_STREQ(np_buf_str(&text), np_buf_str(&again));
-	KTAP_OK(!strncmp(np_buf_str(&text), "{\"payload\":" RELAY_PAYLOAD ",\"signature\":\"", 160));
+	KTAP_OK(!strncmp(np_buf_str(&text), "{\"payload\":" RELAY_PAYLOAD ",\"signature\":\"",
+			 160));
 	sig = strstr(np_buf_str(&text), "\"signature\":\"") + 13;
 	KTAP_EQ(strcspn(sig, "\""), 344);
 	KTAP_STREQ(sig + 344, "\",\"hashingAlgo\":\"sha256\",\"signingAlgo\":\"rsa2048\"}");
@@ -89,10 +93,14 @@ static void verifies_raw_bytes_first(void)
 
 static void verifies_compact_text_in_received_order(void)
 {
-	KTAP_EQ(verdict("{ \"z\": 1, \"aesKeyD2C\": null,\n \"a\": \"x\\/y\", \"c\":\"\\u001F\\t\" }",
-			"{\"z\":1,\"aesKeyD2C\":null,\"a\":\"x/y\",\"c\":\"\\u001f\\t\"}", "sha256"),
+	KTAP_EQ(verdict("{ \"z\": 1, \"aesKeyD2C\": null,\n \"a\": \"x\\/y\", \"c\":\"\\u001F\\t\" "
+			"}",
+			"{\"z\":1,\"aesKeyD2C\":null,\"a\":\"x/y\",\"c\":\"\\u001f\\t\"}",
+			"sha256"),
 		0);
-	KTAP_EQ(verdict("{ \"port\": 36885, \"t\": true }", "{\"port\":36885,\"t\":true}", "sha256"), 0);
+	KTAP_EQ(verdict("{ \"port\": 36885, \"t\": true }", "{\"port\":36885,\"t\":true}",
+			"sha256"),
+		0);
 }
 
 static void refuses_changed_payloads(void)
@@ -105,16 +113,27 @@ static void refuses_changed_payloads(void)
 static void refuses_what_is_no_envelope(void)
 {
 	static const char *const bad[] = {
-		"", "connected", "[]", "{}", "{\"payload\":{}}", "{\"payload\":[],\"signature\":\"AA==\"}",
+		"",
+		"connected",
+		"[]",
+		"{}",
+		"{\"payload\":{}}",
+		"{\"payload\":[],\"signature\":\"AA==\"}",
 		"{\"payload\":{},\"signature\":\"AA==\"}",
-		"{\"payload\":{},\"signature\":7,\"hashingAlgo\":\"sha256\",\"signingAlgo\":\"rsa2048\"}",
-		"{\"payload\":{},\"signature\":\"AA==\",\"hashingAlgo\":\"md5\",\"signingAlgo\":\"rsa2048\"}",
-		"{\"payload\":{},\"signature\":\"AA==\",\"hashingAlgo\":\"sha256\",\"signingAlgo\":\"none\"}",
-		"{\"payload\":{},\"payload\":{\"a\":1},\"signature\":\"AA==\",\"hashingAlgo\":\"sha256\","
+		"{\"payload\":{},\"signature\":7,\"hashingAlgo\":\"sha256\",\"signingAlgo\":"
+		"\"rsa2048\"}",
+		"{\"payload\":{},\"signature\":\"AA==\",\"hashingAlgo\":\"md5\",\"signingAlgo\":"
+		"\"rsa2048\"}",
+		"{\"payload\":{},\"signature\":\"AA==\",\"hashingAlgo\":\"sha256\",\"signingAlgo\":"
+		"\"none\"}",
+		"{\"payload\":{},\"payload\":{\"a\":1},\"signature\":\"AA==\",\"hashingAlgo\":"
+		"\"sha256\","
 		"\"signingAlgo\":\"rsa2048\"}",
-		"{\"p\\u0061yload\":{},\"payload\":{\"a\":1},\"signature\":\"AA==\",\"hashingAlgo\":\"sha256\","
+		"{\"p\\u0061yload\":{},\"payload\":{\"a\":1},\"signature\":\"AA==\","
+		"\"hashingAlgo\":\"sha256\","
 		"\"signingAlgo\":\"rsa2048\"}",
-		"{\"payload\":{},\"signature\":\"AA==\",\"hashingAlgo\":\"sha256\",\"signingAlgo\":\"rsa2048\"}x",
+		"{\"payload\":{},\"signature\":\"AA==\",\"hashingAlgo\":\"sha256\",\"signingAlgo\":"
+		"\"rsa2048\"}x",
 	};
 	size_t i;
 
@@ -152,9 +171,11 @@ static void refuses_garbage_signatures(void)
 		struct np_buf text = NP_BUF_INIT;
 		struct np_envelope *env;
 
-		np_buf_printf(&text,
-			      "{\"payload\":{\"a\":1},\"signature\":\"%s\",\"hashingAlgo\":\"sha256\","
-			      "\"signingAlgo\":\"rsa2048\"}", sigs[i]);
+		np_buf_printf(
+			&text,
+			"{\"payload\":{\"a\":1},\"signature\":\"%s\",\"hashingAlgo\":\"sha256\","
+			"\"signingAlgo\":\"rsa2048\"}",
+			sigs[i]);
 		env = parse(np_buf_str(&text), NULL);
 		KTAP_OK(env != NULL);
 		if (env)
@@ -174,11 +195,13 @@ static void control_characters_round_trip(void)
 	np_json_set_null(payload, "n");
 	KTAP_EQ(np_envelope_sign(payload, key, &text), 0);
 	KTAP_OK(strstr(np_buf_str(&text),
-		       "{\"t\":\"a\\\"b\\\\c/d\\b\\f\\n\\r\\t\\u001b\x7f\xc3\xa9\",\"n\":null}") != NULL);
+		       "{\"t\":\"a\\\"b\\\\c/d\\b\\f\\n\\r\\t\\u001b\x7f\xc3\xa9\",\"n\":null}") !=
+		NULL);
 	env = parse(np_buf_str(&text), NULL);
 	KTAP_EQ(env ? np_envelope_verify(env, key, NULL) : -1, 0);
 	if (env)
-		KTAP_STREQ(np_json_str(np_envelope_payload(env), "t"), "a\"b\\c/d\b\f\n\r\t\x1b\x7f\xc3\xa9");
+		KTAP_STREQ(np_json_str(np_envelope_payload(env), "t"),
+			   "a\"b\\c/d\b\f\n\r\t\x1b\x7f\xc3\xa9");
 	np_envelope_free(env);
 	np_json_put(payload);
 	np_buf_fini(&text);

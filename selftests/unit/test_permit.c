@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* permit-open: what is allowed is exactly what was written, and what cannot be read is refused by name. */
+/* permit-open: what is allowed is exactly what was written, and what cannot be read is refused by
+ * name. */
 #include "noports/permit.h"
 
 #include "base/err.h"
@@ -55,9 +56,33 @@ static void wildcards(void)
 static void refusals_name_the_entry(void)
 {
 	static const char *const bad[] = {
-		"", ":", "host", "host:", ":22", "host:0", "host:65536", "host:65558", "host:22x", "host:-1",
-		"host:+22", "host: 22", " host:22", "host:22 ", "ho st:22", "**:22", "*x:22", "h*:22", "host:**",
-		"host:*2", "h\nx:22", "[]:22", "host:22,other:23", "host:022222", "h\xc3\xa9:1", "host:0x16", "a/b:1",
+		"",
+		":",
+		"host",
+		"host:",
+		":22",
+		"host:0",
+		"host:65536",
+		"host:65558",
+		"host:22x",
+		"host:-1",
+		"host:+22",
+		"host: 22",
+		" host:22",
+		"host:22 ",
+		"ho st:22",
+		"**:22",
+		"*x:22",
+		"h*:22",
+		"host:**",
+		"host:*2",
+		"h\nx:22",
+		"[]:22",
+		"host:22,other:23",
+		"host:022222",
+		"h\xc3\xa9:1",
+		"host:0x16",
+		"a/b:1",
 	};
 	struct np_permit p = NP_PERMIT_INIT;
 	size_t i;

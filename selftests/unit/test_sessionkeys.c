@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Session keys travel as RSA ciphertext of base64 text, and both ends hold the same bytes afterwards. */
+/* Session keys travel as RSA ciphertext of base64 text, and both ends hold the same bytes
+ * afterwards. */
 #include "noports/sessionkeys.h"
 
 #include "base/err.h"

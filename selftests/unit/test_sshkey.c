@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Keys made here are keys to OpenSSH; lines of others are judged before they reach authorized_keys. */
+/* Keys made here are keys to OpenSSH; lines of others are judged before they are added. */
 #include "crypto/sshkey.h"
 
 #include "base/buf.h"

@@ -39,13 +39,18 @@ static const struct cli_opt opts[] = {
 	CLI_STR("local-host", 0, "HOST", struct srv_conf, local_host,
 		"host to connect to, or the address to listen on with --bind-local-port", 0),
 	CLI_U64("timeout", 0, "SECONDS", struct srv_conf, timeout_s,
-		"with --bind-local-port: how long to wait for the local program and the relay", 1, 31622400, 0),
-	CLI_FLAG("bind-local-port", 0, struct srv_conf, bind_local_port, "client side: listen for one connection", 0),
-	CLI_BOOL("rv-auth", 0, struct srv_conf, rv_auth, "authenticate to the relay with the line in RV_AUTH", 0),
+		"with --bind-local-port: how long to wait for the local program and the relay", 1,
+		31622400, 0),
+	CLI_FLAG("bind-local-port", 0, struct srv_conf, bind_local_port,
+		 "client side: listen for one connection", 0),
+	CLI_BOOL("rv-auth", 0, struct srv_conf, rv_auth,
+		 "authenticate to the relay with the line in RV_AUTH", 0),
 	CLI_BOOL("rv-e2ee", 0, struct srv_conf, rv_e2ee,
-		 "encrypt with RV_AES_C2D, RV_IV_C2D and RV_AES_D2C, RV_IV_D2C (or RV_AES, RV_IV)", 0),
+		 "encrypt with RV_AES_C2D, RV_IV_C2D and RV_AES_D2C, RV_IV_D2C (or RV_AES, RV_IV)",
+		 0),
 	CLI_U64("secrets-fd", 0, "N", struct srv_conf, secrets_fd,
-		"read the RV_ variables as KEY=value lines from this descriptor instead", 3, INT_MAX, 0),
+		"read the RV_ variables as KEY=value lines from this descriptor instead", 3,
+		INT_MAX, 0),
 	CLI_FLAG("multi", 0, struct srv_conf, multi, "several connections per session", CLI_HIDDEN),
 	CLI_END
 };
@@ -132,7 +137,7 @@ static void on_end(struct np_bridge *bridge, const struct np_err *err, void *arg
 
 	np_bridge_close(bridge);
 	srv->bridge = NULL;
-	/* A session that was joined and then reset has ended as sessions do when a program is killed. */
+	/* A session that was joined and then reset ended as when a program is killed. */
 	if (err->code && err->code != -ECONNRESET && err->code != -EPIPE)
 		fail(srv, err);
 	ev_break(srv->loop, EVBREAK_ALL);
@@ -152,7 +157,9 @@ static int run(const struct srv_conf *conf, const struct srv_secrets *secrets)
 		.local_port = conf->local_port,
 		.auth_line = secrets->auth.len ? np_secret_str(&secrets->auth) : NULL,
 		.keys = &secrets->keys,
-		.timeout_ms = (unsigned int)(conf->timeout_s > UINT_MAX / 1000 ? UINT_MAX : conf->timeout_s * 1000),
+		.timeout_ms =
+			(unsigned int)(conf->timeout_s > UINT_MAX / 1000 ? UINT_MAX
+									 : conf->timeout_s * 1000),
 		.on_ready = on_ready,
 		.on_end = on_end,
 		.arg = &srv,
@@ -187,10 +194,11 @@ int main(int argc, char **argv)
 	if (status != CLI_GO_ON)
 		goto out;
 	if (conf.multi)
-		np_fail(&err, -EOPNOTSUPP, "--multi is not available: this srv bridges one connection per session");
+		np_fail(&err, -EOPNOTSUPP,
+			"--multi is not available: this srv bridges one connection per session");
 	else
-		srv_secrets_read(conf.secrets_fd ? (int)conf.secrets_fd : -1, conf.rv_auth, conf.rv_e2ee,
-				 &secrets, &err);
+		srv_secrets_read(conf.secrets_fd ? (int)conf.secrets_fd : -1, conf.rv_auth,
+				 conf.rv_e2ee, &secrets, &err);
 	if (err.code) {
 		(void)np_cli_usage_exit(&parse, &err);
 		status = EXIT_ARGUMENTS;

@@ -18,7 +18,8 @@ static const char *const names[NR_NAMES] = {
 	"RV_AUTH", "RV_AES", "RV_IV", "RV_AES_C2D", "RV_IV_C2D", "RV_AES_D2C", "RV_IV_D2C",
 };
 
-static int store(struct np_secret *values, const char *key, size_t key_len, const char *value, size_t len)
+static int store(struct np_secret *values, const char *key, size_t key_len, const char *value,
+		 size_t len)
 {
 	unsigned int i;
 
@@ -28,7 +29,8 @@ static int store(struct np_secret *values, const char *key, size_t key_len, cons
 	return 0;
 }
 
-/* The strings lie in the memory that /proc/PID/environ shows: unsetenv() alone would leave them there. */
+/* The strings lie in the memory that /proc/PID/environ shows: unsetenv() alone would leave them
+ * there. */
 static int take_environment(struct np_secret *values)
 {
 	unsigned int i;
@@ -69,10 +71,12 @@ static int read_lines(int fd, struct np_secret *values, struct np_err *err)
 			continue;
 		equals = memchr(line, '=', (size_t)(end - line));
 		if (!equals) {
-			ret = np_fail(err, -EINVAL, "--secrets-fd: line %u is not of the form KEY=value", nr);
+			ret = np_fail(err, -EINVAL,
+				      "--secrets-fd: line %u is not of the form KEY=value", nr);
 			goto out;
 		}
-		ret = store(values, line, (size_t)(equals - line), equals + 1, (size_t)(end - equals - 1));
+		ret = store(values, line, (size_t)(equals - line), equals + 1,
+			    (size_t)(end - equals - 1));
 		if (ret)
 			np_fail_errno(err, ret, "--secrets-fd: line %u", nr);
 	}
@@ -81,16 +85,16 @@ out:
 	return ret;
 }
 
-static int decode(const struct np_secret *text, size_t want, const char *name, struct np_secret *out,
-		  struct np_err *err)
+static int decode(const struct np_secret *text, size_t want, const char *name,
+		  struct np_secret *out, struct np_err *err)
 {
 	if (np_b64_decode_secret(np_secret_str(text), text->len, out) || out->len != want)
 		return np_fail(err, -EINVAL, "%s is not the base64 of %zu bytes", name, want);
 	return 0;
 }
 
-static int decode_pair(struct np_secret *values, enum name key_name, struct np_secret *key, struct np_secret *iv,
-		       struct np_err *err)
+static int decode_pair(struct np_secret *values, enum name key_name, struct np_secret *key,
+		       struct np_secret *iv, struct np_err *err)
 {
 	enum name iv_name = key_name + 1;
 	int ret = decode(&values[key_name], 32, names[key_name], key, err);
@@ -98,7 +102,8 @@ static int decode_pair(struct np_secret *values, enum name key_name, struct np_s
 	return ret ? ret : decode(&values[iv_name], 16, names[iv_name], iv, err);
 }
 
-static int take_keys(struct np_secret *values, struct np_session_keys *keys, const char *where, struct np_err *err)
+static int take_keys(struct np_secret *values, struct np_session_keys *keys, const char *where,
+		     struct np_err *err)
 {
 	enum name c2d = values[AES_C2D].len ? AES_C2D : AES;
 	int ret;
@@ -113,7 +118,8 @@ static int take_keys(struct np_secret *values, struct np_session_keys *keys, con
 	return decode_pair(values, keys->twin ? AES_D2C : c2d, &keys->key_d2c, &keys->iv_d2c, err);
 }
 
-int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets *secrets, struct np_err *err)
+int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets *secrets,
+		     struct np_err *err)
 {
 	const char *where = fd < 0 ? "environment" : "the lines of --secrets-fd";
 	struct np_secret values[NR_NAMES] = { NP_SECRET_INIT };
@@ -132,7 +138,8 @@ int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets 
 	}
 	if (!ret && need_auth) {
 		if (!values[AUTH].len)
-			ret = np_fail(err, -ENOENT, "--rv-auth required, but RV_AUTH is not in %s", where);
+			ret = np_fail(err, -ENOENT, "--rv-auth required, but RV_AUTH is not in %s",
+				      where);
 		np_secret_take(&secrets->auth, &values[AUTH]);
 	}
 	if (!ret && need_keys)

@@ -15,11 +15,14 @@ struct srv_secrets {
 };
 
 /**
- * srv_secrets_read() - take them from the environment (@fd -1) or as KEY=value lines from @fd, which is closed.
- * The environment's copies are overwritten in every case, so that /proc/PID/environ does not show them.
- * @need_auth, @need_keys: what must be there (-ENOENT with the name of what is missing) and what is decoded
+ * srv_secrets_read() - take them from the environment (@fd -1) or as KEY=value lines from @fd,
+ * which is closed. The environment's copies are overwritten in every case, so that
+ * /proc/PID/environ does not show them.
+ * @need_auth, @need_keys: what must be there (-ENOENT with the name of what is missing) and what is
+ * decoded
  */
-int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets *secrets, struct np_err *err);
+int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets *secrets,
+		     struct np_err *err);
 void srv_secrets_fini(struct srv_secrets *secrets);
 
 #endif

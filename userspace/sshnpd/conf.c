@@ -31,37 +31,43 @@ const struct sshnpd_conf sshnpd_defaults = {
 #define C struct sshnpd_conf
 static const struct cli_opt opts[] = {
 	CLI_STR("atsign", 'a', "ATSIGN", C, atsign_text, "the device's atSign", CLI_REQUIRED),
-	CLI_LIST("managers", 'm', "ATSIGN,...", C, manager_texts, "who may ask for sessions", 0, .alias = "manager",
-		 .conf_key = "access/managers"),
+	CLI_LIST("managers", 'm', "ATSIGN,...", C, manager_texts, "who may ask for sessions", 0,
+		 .alias = "manager", .conf_key = "access/managers"),
 	CLI_STR("policy-manager", 'p', "ATSIGN", C, policy_manager, "policy service", CLI_HIDDEN,
 		.conf_key = "access/policy"),
-	CLI_STR("device", 'd', "NAME", C, device_text, "name of this device", 0, .conf_key = "device/name"),
-	CLI_STR("device-group", 0, "NAME", C, device_group, "group shown to managers", 0, .alias = "dg",
-		.conf_key = "device/group"),
-	CLI_STR("key-file", 'k', "FILE", C, key_file, "atKeys file (default ~/.atsign/keys/@device_key.atKeys)", 0,
-		.alias = "keyFile"),
-	CLI_BOOL("sshpublickey", 's', C, accept_public_keys, "let managers add their ssh public key", 0,
-		 .conf_key = "ssh/add-publickeys"),
+	CLI_STR("device", 'd', "NAME", C, device_text, "name of this device", 0,
+		.conf_key = "device/name"),
+	CLI_STR("device-group", 0, "NAME", C, device_group, "group shown to managers", 0,
+		.alias = "dg", .conf_key = "device/group"),
+	CLI_STR("key-file", 'k', "FILE", C, key_file,
+		"atKeys file (default ~/.atsign/keys/@device_key.atKeys)", 0, .alias = "keyFile"),
+	CLI_BOOL("sshpublickey", 's', C, accept_public_keys,
+		 "let managers add their ssh public key", 0, .conf_key = "ssh/add-publickeys"),
 	CLI_STR("sshpublickey-permissions", 'S', "OPTIONS", C, sshpublickey_permissions,
-		"authorized_keys options in front of such a key", 0, .conf_key = "ssh/publickey-permissions"),
+		"authorized_keys options in front of such a key", 0,
+		.conf_key = "ssh/publickey-permissions"),
 	CLI_STR("ephemeral-permissions", 0, "OPTIONS", C, ephemeral_permissions,
 		"more authorized_keys options for the key of a session", 0,
 		.conf_key = "ssh/ephemeral-permissions"),
-	CLI_ENUM("ssh-algorithm", 0, "TYPE", C, ssh_algorithm, "type of the key of a session", algorithm_names,
-		 .conf_key = "ssh/algorithm"),
-	CLI_PORT("local-sshd-port", 0, "PORT", C, local_sshd_port, "where sshd listens on localhost", 0, .min = 1,
-		 .conf_key = "ssh/sshd-port"),
-	CLI_LIST("permit-open", 0, "HOST:PORT,...", C, permit_texts, "what sessions may reach; * for any", 0,
-		 .alias = "po", .conf_key = "access/permitopen"),
-	CLI_FLAG("hide", 'h', C, hide, "do not share user name and device info with the managers", 0,
-		 .conf_key = "device/hide"),
+	CLI_ENUM("ssh-algorithm", 0, "TYPE", C, ssh_algorithm, "type of the key of a session",
+		 algorithm_names, .conf_key = "ssh/algorithm"),
+	CLI_PORT("local-sshd-port", 0, "PORT", C, local_sshd_port,
+		 "where sshd listens on localhost", 0, .min = 1, .conf_key = "ssh/sshd-port"),
+	CLI_LIST("permit-open", 0, "HOST:PORT,...", C, permit_texts,
+		 "what sessions may reach; * for any", 0, .alias = "po",
+		 .conf_key = "access/permitopen"),
+	CLI_FLAG("hide", 'h', C, hide, "do not share user name and device info with the managers",
+		 0, .conf_key = "device/hide"),
 	CLI_BOOL("un-hide", 'u', C, un_hide, "the opposite of --hide, and the default", CLI_HIDDEN,
 		 .alias = "username"),
-	CLI_STR("root-domain", 0, "HOST[:PORT]", C, root_domain, "the atDirectory", 0, .alias = "root-server"),
-	CLI_STR("root-ca", 0, "FILE", C, root_ca, "PEM file of the CAs to trust (default: the system's)", 0),
+	CLI_STR("root-domain", 0, "HOST[:PORT]", C, root_domain, "the atDirectory", 0,
+		.alias = "root-server"),
+	CLI_STR("root-ca", 0, "FILE", C, root_ca,
+		"PEM file of the CAs to trust (default: the system's)", 0),
 	CLI_STR("config", 0, "FILE", C, config_file, "YAML file with these options; flags win",
 		CLI_CONF_YAML | CLI_NO_CONF, .env = "SSHNPD_CONFIG"),
-	CLI_U64("ready-fd", 0, "N", C, ready_fd, "write one JSON line there when serving", 3, INT_MAX, CLI_NO_CONF),
+	CLI_U64("ready-fd", 0, "N", C, ready_fd, "write one JSON line there when serving", 3,
+		INT_MAX, CLI_NO_CONF),
 	CLI_ENUM("log-format", 0, "FORMAT", C, log_format, "how log lines look", log_formats),
 	CLI_BOOL("verbose", 'v', C, verbose, "log what happens in each session", 0),
 	CLI_END
@@ -93,7 +99,8 @@ static int check_managers(struct sshnpd_conf *conf, struct np_err *err)
 
 	if (conf->policy_manager && *conf->policy_manager)
 		return np_fail(err, -EOPNOTSUPP,
-			       "--policy-manager is not available in this version: name who may connect with --managers");
+			       "--policy-manager is not available in this version: name who may "
+			       "connect with --managers");
 	conf->managers = calloc(conf->manager_texts.nr + 1, sizeof(*conf->managers));
 	if (!conf->managers)
 		return np_fail(err, -ENOMEM, "out of memory");
@@ -102,12 +109,13 @@ static int check_managers(struct sshnpd_conf *conf, struct np_err *err)
 			np_err_prefix(err, "--managers");
 			return -EINVAL;
 		}
-		/* A record shared with oneself would be another kind of record (noports.md, trap 22). */
+		/* One shared with oneself would be another kind of record (trap 22). */
 		if (strcmp(atsign, conf->atsign) && !sshnpd_conf_is_manager(conf, atsign))
 			memcpy(conf->managers[conf->nr_managers++], atsign, sizeof(atsign));
 	}
 	if (!conf->nr_managers)
-		return np_fail(err, -EINVAL, "nobody could connect: name who may with --managers @alice");
+		return np_fail(err, -EINVAL,
+			       "nobody could connect: name who may with --managers @alice");
 	return 0;
 }
 
@@ -130,10 +138,12 @@ static int check_options_text(const char *text, const char *name, struct np_err 
 	const char *c;
 
 	if (strlen(text) > PERMISSIONS_MAX)
-		return np_fail(err, -EINVAL, "--%s: longer than %d characters", name, PERMISSIONS_MAX);
+		return np_fail(err, -EINVAL, "--%s: longer than %d characters", name,
+			       PERMISSIONS_MAX);
 	for (c = text; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return np_fail(err, -EINVAL, "--%s: must be one line without control characters", name);
+			return np_fail(err, -EINVAL,
+				       "--%s: must be one line without control characters", name);
 	return 0;
 }
 
@@ -168,8 +178,10 @@ int sshnpd_conf_check(struct sshnpd_conf *conf, struct np_err *err)
 		return -EINVAL;
 	}
 	if (strlen(conf->device_group) > GROUP_MAX)
-		return np_fail(err, -EINVAL, "--device-group: longer than %d characters", GROUP_MAX);
-	if ((ret = check_options_text(conf->sshpublickey_permissions, "sshpublickey-permissions", err)) ||
+		return np_fail(err, -EINVAL, "--device-group: longer than %d characters",
+			       GROUP_MAX);
+	if ((ret = check_options_text(conf->sshpublickey_permissions, "sshpublickey-permissions",
+				      err)) ||
 	    (ret = check_options_text(conf->ephemeral_permissions, "ephemeral-permissions", err)) ||
 	    (ret = check_options_text(conf->device_group, "device-group", err)) ||
 	    (ret = check_managers(conf, err)) || (ret = check_permit(conf, err)))

@@ -15,7 +15,8 @@
 struct sshnpd_conf {
 	/* as given */
 	const char *key_file, *atsign_text, *policy_manager, *device_text, *device_group;
-	const char *root_domain, *root_ca, *sshpublickey_permissions, *ephemeral_permissions, *config_file;
+	const char *sshpublickey_permissions, *ephemeral_permissions;
+	const char *root_domain, *root_ca, *config_file;
 	struct cli_list manager_texts, permit_texts;
 	uint16_t local_sshd_port;
 	uint64_t ready_fd;

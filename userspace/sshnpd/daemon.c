@@ -38,11 +38,16 @@ static void on_notified(const struct np_err *err, const char *data, size_t len, 
 		np_warn_err(err, "notification: not sent");
 }
 
-int daemon_notify(struct daemon *d, const char *to, const char *name, const char *value, size_t len, int64_t ttl_ms)
+int daemon_notify(struct daemon *d, const char *to, const char *name, const char *value, size_t len,
+		  int64_t ttl_ms)
 {
 	char full[NP_DEVICE_MAX + 96];
 	struct np_at_put put = {
-		.to = to, .name = full, .value = value, .value_len = len, .ttl_ms = ttl_ms,
+		.to = to,
+		.name = full,
+		.value = value,
+		.value_len = len,
+		.ttl_ms = ttl_ms,
 		.ttln_ms = NOTIFY_TTLN_MS,
 	};
 	int ret;
@@ -71,12 +76,15 @@ static const struct handler own_handlers[] = {
 	{ "instance", instance_handle },
 };
 
-/* The type is what stands before the exact suffix; NULL when the name is another device's (noports.md 2.3). */
+/* The type is what stands before the exact suffix; NULL when the name is another device's
+ * (noports.md 2.3). */
 static const struct handler *handler_of(const struct daemon *d, const char *from, const char *name)
 {
 	bool own = !strcmp(from, d->conf->atsign);
 	const struct handler *list = own ? own_handlers : handlers;
-	size_t nr = own ? sizeof(own_handlers) / sizeof(own_handlers[0]) : sizeof(handlers) / sizeof(handlers[0]), i;
+	size_t nr = own ? sizeof(own_handlers) / sizeof(own_handlers[0])
+			: sizeof(handlers) / sizeof(handlers[0]),
+	       i;
 	size_t len = strlen(name), slen = strlen(d->suffix);
 
 	if (len <= slen || strcmp(name + len - slen, d->suffix))
@@ -89,7 +97,8 @@ static const struct handler *handler_of(const struct daemon *d, const char *from
 	return NULL;
 }
 
-/* Asked before anything is decrypted: who is not a manager costs us next to nothing and hears nothing. */
+/* Asked before anything is decrypted: who is not a manager costs us next to nothing and hears
+ * nothing. */
 static bool on_want(const char *from, const char *name, void *arg)
 {
 	struct daemon *d = arg;
@@ -125,8 +134,8 @@ static void announce_ready(struct daemon *d)
 {
 	char line[NP_ATSIGN_MAX + NP_DEVICE_MAX + 64];
 
-	snprintf(line, sizeof(line), "{\"program\":\"sshnpd\",\"atsign\":\"%s\",\"device\":\"%s\"}", d->conf->atsign,
-		 d->conf->device);
+	snprintf(line, sizeof(line), "{\"program\":\"sshnpd\",\"atsign\":\"%s\",\"device\":\"%s\"}",
+		 d->conf->atsign, d->conf->device);
 	(void)np_ready_announce(d->conf->ready_fd ? (int)d->conf->ready_fd : -1, line);
 }
 
@@ -139,8 +148,8 @@ static void on_monitor_state(bool up, const struct np_err *err, void *arg)
 		np_warn_err(err, "monitor: connection lost, trying again");
 		return;
 	}
-	np_info("monitor: serving atsign=%s device=%s managers=%zu", d->conf->atsign, d->conf->device,
-		d->conf->nr_managers);
+	np_info("monitor: serving atsign=%s device=%s managers=%zu", d->conf->atsign,
+		d->conf->device, d->conf->nr_managers);
 	if (d->is_ready)
 		return;
 	d->is_ready = true;
@@ -178,7 +187,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	daemon_stop(d, 0);
 }
 
-static void on_manager_key(const struct np_err *err, const struct np_rsa *key, const char *b64, void *arg)
+static void on_manager_key(const struct np_err *err, const struct np_rsa *key, const char *b64,
+			   void *arg)
 {
 	(void)key;
 	(void)b64;
@@ -193,8 +203,8 @@ static void warm_up(struct daemon *d)
 
 	for (i = 0; i < d->conf->nr_managers; i++) {
 		(void)np_at_client_warm(d->client, d->conf->managers[i]);
-		(void)np_at_client_public_key(d->client, d->conf->managers[i], false, on_manager_key,
-					      d->conf->managers[i]);
+		(void)np_at_client_public_key(d->client, d->conf->managers[i], false,
+					      on_manager_key, d->conf->managers[i]);
 	}
 }
 
@@ -214,7 +224,9 @@ static int load_keys(struct daemon *d, struct np_err *err)
 	}
 	ret = np_at_keys_load(path, d->conf->atsign, &d->keys, err);
 	if (ret == -ENOENT)
-		return np_fail(err, ret, "Unable to find .atKeys file : %s; make it with at_activate or name it with -k",
+		return np_fail(err, ret,
+			       "Unable to find .atKeys file : %s; make it with at_activate or name "
+			       "it with -k",
 			       path);
 	return ret;
 }
@@ -222,7 +234,10 @@ static int load_keys(struct daemon *d, struct np_err *err)
 static int connect_all(struct daemon *d, struct np_err *err)
 {
 	static const struct np_monitor_ops ops = {
-		.want = on_want, .note = on_note, .bad = on_bad, .state = on_monitor_state,
+		.want = on_want,
+		.note = on_note,
+		.bad = on_bad,
+		.state = on_monitor_state,
 	};
 	struct np_at_client_params params = { .loop = d->loop, .noop_interval_ms = NOOP_MS };
 	char regex[NP_DEVICE_MAX + 16];
@@ -265,7 +280,8 @@ static int start(struct daemon *d, struct np_err *err)
 
 	d->loop = ev_default_loop(0);
 	if (!d->loop)
-		return np_fail(err, -ENOSYS, "no event loop: the kernel refused epoll, poll and select");
+		return np_fail(err, -ENOSYS,
+			       "no event loop: the kernel refused epoll, poll and select");
 	for (i = 0; i < 2; i++) {
 		ev_signal_init(&d->signals[i], on_signal, nums[i]);
 		d->signals[i].data = d;
@@ -273,8 +289,10 @@ static int start(struct daemon *d, struct np_err *err)
 	}
 	rest_init(d);
 	snprintf(d->suffix, sizeof(d->suffix), ".%s.sshnp", d->conf->device);
-	if ((ret = np_rand_uuid4(d->instance_id)) || (ret = load_keys(d, err)) || (ret = ping_build(d, err)) ||
-	    (ret = np_authkeys_init(&d->authkeys, d->conf->home, err)) || (ret = connect_all(d, err)))
+	if ((ret = np_rand_uuid4(d->instance_id)) || (ret = load_keys(d, err)) ||
+	    (ret = ping_build(d, err)) ||
+	    (ret = np_authkeys_init(&d->authkeys, d->conf->home, err)) ||
+	    (ret = connect_all(d, err)))
 		return ret;
 	clean_leftovers(d);
 	warm_up(d);

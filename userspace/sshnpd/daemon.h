@@ -56,9 +56,10 @@ int daemon_run(const struct sshnpd_conf *conf);
 /** daemon_stop() - leave the loop with @status. */
 void daemon_stop(struct daemon *d, int status);
 /** daemon_notify() - send "@to:<name>.<device>.sshnp@us"; a failure is logged. */
-int daemon_notify(struct daemon *d, const char *to, const char *name, const char *value, size_t len, int64_t ttl_ms);
+int daemon_notify(struct daemon *d, const char *to, const char *name, const char *value, size_t len,
+		  int64_t ttl_ms);
 
-/* One per kind of notification; @note->from is a manager, except for instance_handle(): ourselves. */
+/* One per kind of notification; @note->from is a manager, or ourselves for instance_handle(). */
 void ping_handle(struct daemon *d, const struct np_at_notification *note);
 void pubkey_handle(struct daemon *d, const struct np_at_notification *note);
 void request_handle(struct daemon *d, const struct np_at_notification *note);
@@ -70,7 +71,8 @@ int ping_build(struct daemon *d, struct np_err *err);
 void info_refresh(struct daemon *d);
 /** instance_announce() - tell other daemons of this atSign and device that we are here. */
 void instance_announce(struct daemon *d);
-/** rest_soon() - something happened: give memory back when it is quiet again (rest_init() before). */
+/** rest_soon() - something happened: give memory back when it is quiet again (rest_init() before).
+ */
 void rest_init(struct daemon *d);
 void rest_soon(struct daemon *d);
 /** seen_before() - was this session id used within the last hour? Remembers it. */

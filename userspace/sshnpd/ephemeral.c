@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The ssh key of one session (noports.md 9.6): made here, its private half goes to the client, its public half
- * stands in authorized_keys for fifteen seconds after the answer, fenced in by options.
+ * The ssh key of one session (noports.md 9.6): made here, its private half goes to the client, its
+ * public half stands in authorized_keys for fifteen seconds after the answer, fenced in by options.
  */
 #include "daemon.h"
 
@@ -41,7 +41,8 @@ static void drop(struct ephemeral *e)
 	struct np_err err = NP_ERR_INIT;
 
 	if (e->is_admitted && np_authkeys_remove(&e->d->authkeys, e->mark, false, &err) < 0)
-		np_warn_err(&err, "authorized_keys: session key %s not removed, next start will", e->mark);
+		np_warn_err(&err, "authorized_keys: session key %s not removed, next start will",
+			    e->mark);
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
@@ -89,10 +90,12 @@ int ephemeral_admit(struct daemon *d, const char *sid, struct np_err *err)
 	if (!e)
 		return -ENOENT;
 	ret = np_buf_printf(&options,
-			    "command=\"echo \\\"ssh session complete\\\";sleep 20\",PermitOpen=\"localhost:%u\"%s%s",
+			    "command=\"echo \\\"ssh session complete\\\";sleep "
+			    "20\",PermitOpen=\"localhost:%u\"%s%s",
 			    d->conf->local_sshd_port, *more ? "," : "", more);
 	if (!ret)
-		ret = np_authkeys_add(&d->authkeys, np_buf_str(&options), np_buf_str(&e->public_line), e->mark, err);
+		ret = np_authkeys_add(&d->authkeys, np_buf_str(&options),
+				      np_buf_str(&e->public_line), e->mark, err);
 	e->is_admitted = !ret;
 	np_buf_fini(&options);
 	return ret;

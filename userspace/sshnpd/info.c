@@ -19,12 +19,18 @@ static void on_done(const struct np_err *err, const char *data, size_t len, void
 		np_warn_err(err, "%s: not done", (const char *)arg);
 }
 
-static void share(struct daemon *d, const char *to, const char *record, const char *value, size_t len,
-		  int64_t ttl_ms)
+static void share(struct daemon *d, const char *to, const char *record, const char *value,
+		  size_t len, int64_t ttl_ms)
 {
 	char name[NP_DEVICE_MAX + 32];
 	struct np_at_put put = {
-		.to = to, .name = name, .value = value, .value_len = len, .ttl_ms = ttl_ms, .ttr_s = -1, .ccd = true,
+		.to = to,
+		.name = name,
+		.value = value,
+		.value_len = len,
+		.ttl_ms = ttl_ms,
+		.ttr_s = -1,
+		.ccd = true,
 	};
 	int ret;
 
@@ -40,7 +46,8 @@ static void withdraw(struct daemon *d, const char *to, const char *record)
 	int ret;
 
 	snprintf(name, sizeof(name), "%s%s", record, d->suffix);
-	ret = np_at_client_del(d->client, to, name, on_done, (void *)(uintptr_t) "hiding device info");
+	ret = np_at_client_del(d->client, to, name, on_done,
+			       (void *)(uintptr_t) "hiding device info");
 	if (ret)
 		np_warn("%s: cannot be withdrawn from=%s: %s", name, to, strerror(-ret));
 }
@@ -58,6 +65,7 @@ void info_refresh(struct daemon *d)
 			continue;
 		}
 		share(d, to, "username", d->conf->user, strlen(d->conf->user), 0);
-		share(d, to, "device_info", np_buf_str(&d->ping_text), d->ping_text.len, DEVICE_INFO_TTL_MS);
+		share(d, to, "device_info", np_buf_str(&d->ping_text), d->ping_text.len,
+		      DEVICE_INFO_TTL_MS);
 	}
 }

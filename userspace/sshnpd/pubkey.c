@@ -16,7 +16,8 @@ void pubkey_handle(struct daemon *d, const struct np_at_notification *note)
 	size_t len = note->value_len;
 
 	if (!d->conf->accept_public_keys) {
-		np_info("ssh public key: not added from=%s reason=started-without-sshpublickey", note->from);
+		np_info("ssh public key: not added from=%s reason=started-without-sshpublickey",
+			note->from);
 		return;
 	}
 	while (len && strchr(" \t\r\n", note->value[len - 1]))

@@ -2,8 +2,8 @@
 /*
  * ssh_request (noports.md 4.4, 9.5):
  *
- *	VERIFYING --signature good, session id new, target permitted--> STARTING (srv runs, not yet connected)
- *	VERIFYING --public key cached and signature bad--> once more with the key looked up afresh
+ *	VERIFYING --signature good, session id new, target permitted--> STARTING (srv connects)
+ *	VERIFYING --signature bad, public key from the cache--> once more with a fresh key
  *	STARTING --start line--> RUNNING (answer sent) --srv ends--> freed
  *	any --failure--> its text is sent, freed
  *
@@ -67,7 +67,8 @@ static void refuse(struct request *r, const struct np_err *why, const char *form
 
 	np_warn_err(why, "session %s: refused from=%s", r->msg.sid, r->from);
 	if (!np_buf_printf(&text, "%s%s", format, np_err_text(why)))
-		(void)daemon_notify(r->d, r->from, r->msg.sid, np_buf_str(&text), text.len, ANSWER_TTL_MS);
+		(void)daemon_notify(r->d, r->from, r->msg.sid, np_buf_str(&text), text.len,
+				    ANSWER_TTL_MS);
 	np_buf_fini(&text);
 	ephemeral_drop(r->d, r->msg.sid);
 	free_request(r);
@@ -80,7 +81,8 @@ static void refuse_start(struct request *r, const struct np_err *why)
 	if (strstr(err.msg, "local target") && strstr(err.msg, "refused")) {
 		size_t len = strlen(err.msg);
 
-		np_str_copy(err.msg + len, sizeof(err.msg) - len, "; is sshd running on the device?");
+		np_str_copy(err.msg + len, sizeof(err.msg) - len,
+			    "; is sshd running on the device?");
 	}
 	refuse(r, &err, "Failed to start up the daemon side of the srv socket tunnel : ");
 }
@@ -95,20 +97,22 @@ static int send_answer(struct request *r, struct np_err *err)
 
 	np_json_put(payload);
 	if (!ret)
-		ret = daemon_notify(r->d, r->from, r->msg.sid, np_buf_str(&text), text.len, ANSWER_TTL_MS);
+		ret = daemon_notify(r->d, r->from, r->msg.sid, np_buf_str(&text), text.len,
+				    ANSWER_TTL_MS);
 	if (text.data)
 		np_wipe(text.data, text.len);
 	np_buf_fini(&text);
 	return ret ? np_fail_errno(err, ret, "the answer cannot be sent") : 0;
 }
 
-/* With encryption on, the client has no use for the entry: the answer does not wait for the disk. */
+/* With encryption on, the client does not use the entry: the answer need not wait for the disk. */
 static void admit_late(struct request *r)
 {
 	struct np_err err = NP_ERR_INIT;
 
 	if (ephemeral_admit(r->d, r->msg.sid, &err)) {
-		np_warn_err(&err, "session %s: its ssh key has no entry in authorized_keys", r->msg.sid);
+		np_warn_err(&err, "session %s: its ssh key has no entry in authorized_keys",
+			    r->msg.sid);
 		ephemeral_drop(r->d, r->msg.sid);
 	}
 }
@@ -129,8 +133,9 @@ static void on_started(struct np_srv *srv, const struct np_err *started, void *a
 	if (send_answer(r, &err))
 		np_warn_err(&err, "session %s: started from=%s", r->msg.sid, r->from);
 	else
-		np_info("session %s: started from=%s relay=%s:%u srv-pid=%d ms=%lld", r->msg.sid, r->from, r->msg.host,
-			r->msg.port, (int)np_srv_pid(srv), np_clock_mono_ms() - r->began_ms);
+		np_info("session %s: started from=%s relay=%s:%u srv-pid=%d ms=%lld", r->msg.sid,
+			r->from, r->msg.host, r->msg.port, (int)np_srv_pid(srv),
+			np_clock_mono_ms() - r->began_ms);
 	np_session_answer_fini(&r->answer);
 	if (r->msg.encrypt)
 		admit_late(r);
@@ -225,7 +230,7 @@ static void start(struct request *r)
 		refuse_start(r, &err);
 		return;
 	}
-	/* While srv connects: the ssh key; an unencrypted session needs its entry before the answer. */
+	/* While srv connects: the ssh key; without encryption its entry must precede the answer. */
 	ret = ephemeral_make(r->d, r->msg.sid, &r->answer.ephemeral_private_key, &err);
 	if (!ret && !r->msg.encrypt)
 		ret = ephemeral_admit(r->d, r->msg.sid, &err);
@@ -244,11 +249,14 @@ static bool may_open(const struct request *r, struct np_err *err)
 	const struct sshnpd_conf *conf = r->d->conf;
 
 	if (!np_permit_allows(&conf->permit, "localhost", conf->local_sshd_port)) {
-		np_fail(err, -EACCES, "Daemon does not permit connections to localhost:%u", conf->local_sshd_port);
+		np_fail(err, -EACCES, "Daemon does not permit connections to localhost:%u",
+			conf->local_sshd_port);
 		return false;
 	}
 	if (r->msg.auth_to_rvd && strcmp(r->msg.auth_mode, "payload")) {
-		np_fail(err, -EOPNOTSUPP, "This daemon cannot authenticate to the relay in mode '%s'", r->msg.auth_mode);
+		np_fail(err, -EOPNOTSUPP,
+			"This daemon cannot authenticate to the relay in mode '%s'",
+			r->msg.auth_mode);
 		return false;
 	}
 	return true;
@@ -259,7 +267,8 @@ static void verified(struct request *r)
 	struct np_err err = NP_ERR_INIT;
 
 	if (seen_before(r->d, r->msg.sid)) {
-		np_warn("session %s: refused in silence, this id was used before: from=%s", r->msg.sid, r->from);
+		np_warn("session %s: refused in silence, this id was used before: from=%s",
+			r->msg.sid, r->from);
 		free_request(r);
 	} else if (may_open(r, &err)) {
 		start(r);
@@ -301,11 +310,13 @@ static void ask_key(struct request *r, bool fresh)
 	}
 }
 
-static int read_request(struct request *r, const struct np_at_notification *note, struct np_err *err)
+static int read_request(struct request *r, const struct np_at_notification *note,
+			struct np_err *err)
 {
 	int ret = np_envelope_parse(note->value, note->value_len, &r->env, err);
 
-	return ret ? ret : np_session_request_read(np_envelope_payload(r->env), false, &r->msg, err);
+	return ret ? ret
+		   : np_session_request_read(np_envelope_payload(r->env), false, &r->msg, err);
 }
 
 void request_handle(struct daemon *d, const struct np_at_notification *note)
@@ -324,7 +335,8 @@ void request_handle(struct daemon *d, const struct np_at_notification *note)
 		np_warn_err(&err, "request: malformed, not answered: from=%s", note->from);
 		free_request(r);
 	} else if (d->nr_starting > MAX_STARTING) {
-		np_fail(&err, -EBUSY, "too many sessions are starting on this device; try again in a moment");
+		np_fail(&err, -EBUSY,
+			"too many sessions are starting on this device; try again in a moment");
 		refuse(r, &err, "");
 	} else {
 		ask_key(r, false);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * A daemon on a small device waits most of its life. Some seconds after anything happened it gives back what that
- * needed: free heap, and the pages of program code that were mapped for it. The latter stay in the page cache and
- * come back by a minor fault when their code runs again; most of it (start, TLS handshakes) does not for hours.
+ * A daemon on a small device waits most of its life. Some seconds after anything happened it gives
+ * back what that needed: free heap, and the pages of program code that were mapped for it. The
+ * latter stay in the page cache and come back by a minor fault when their code runs again; most of
+ * it (start, TLS handshakes) does not for hours.
  */
 #include "daemon.h"
 

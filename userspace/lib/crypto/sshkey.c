@@ -2,11 +2,12 @@
 /*
  * The format "openssh-key-v1": base64 of
  *
- *	"openssh-key-v1\0" string cipher "none", string kdf "none", string kdfoptions "", uint32 1 key,
- *	string public blob, string private section
+ *	"openssh-key-v1\0" string cipher "none", string kdf "none", string kdfoptions "",
+ *	uint32 1 key, string public blob, string private section
  *
- * where the private section is two equal random check words, the key's fields, a comment and padding 1 2 3... to
- * a multiple of eight. Integers are big-endian, strings carry their length before them.
+ * where the private section is two equal random check words, the key's fields, a comment and
+ * padding 1 2 3... to a multiple of eight. Integers are big-endian, strings carry their length
+ * before them.
  */
 #include "crypto/sshkey.h"
 
@@ -107,8 +108,9 @@ static int put_ed25519(EVP_PKEY *key, struct out *pub, struct out *priv)
 static int put_rsa(EVP_PKEY *key, struct out *pub, struct out *priv)
 {
 	static const char *const names[] = {
-		OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
-		OSSL_PKEY_PARAM_RSA_COEFFICIENT1, OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+		OSSL_PKEY_PARAM_RSA_N,	     OSSL_PKEY_PARAM_RSA_E,
+		OSSL_PKEY_PARAM_RSA_D,	     OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+		OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
 	};
 	BIGNUM *bn[6] = { NULL };
 	int ret = 0;
@@ -161,15 +163,18 @@ out:
 	return ret;
 }
 
-static int encode(EVP_PKEY *key, enum np_sshkey_alg alg, struct np_secret *pem, struct np_buf *public_line)
+static int encode(EVP_PKEY *key, enum np_sshkey_alg alg, struct np_secret *pem,
+		  struct np_buf *public_line)
 {
 	struct np_secret priv_mem = NP_SECRET_INIT, blob_mem = NP_SECRET_INIT;
-	struct out pub = { .size = 1024 }, priv = { .size = SECTION_MAX }, blob = { .size = SECTION_MAX + 2048 };
+	struct out pub = { .size = 1024 }, priv = { .size = SECTION_MAX },
+		   blob = { .size = SECTION_MAX + 2048 };
 	uint8_t pub_mem[1024], check[4], pad = 1;
 	int ret;
 
 	pub.data = pub_mem;
-	if ((ret = np_secret_alloc(&priv_mem, priv.size)) || (ret = np_secret_alloc(&blob_mem, blob.size)) ||
+	if ((ret = np_secret_alloc(&priv_mem, priv.size)) ||
+	    (ret = np_secret_alloc(&blob_mem, blob.size)) ||
 	    (ret = np_rand_bytes(check, sizeof(check))))
 		goto out;
 	priv.data = priv_mem.data;
@@ -191,7 +196,8 @@ static int encode(EVP_PKEY *key, enum np_sshkey_alg alg, struct np_secret *pem, 
 	put_string(&blob, priv.data, priv.len);
 	ret = pub.full || priv.full || blob.full ? -EIO : write_pem(&blob, pem);
 	if (!ret)
-		ret = np_buf_append_str(public_line, alg == NP_SSHKEY_RSA ? "ssh-rsa " : "ssh-ed25519 ");
+		ret = np_buf_append_str(public_line,
+					alg == NP_SSHKEY_RSA ? "ssh-rsa " : "ssh-ed25519 ");
 	if (!ret)
 		ret = np_b64_append(public_line, pub.data, pub.len);
 out:
@@ -203,7 +209,8 @@ out:
 int np_sshkey_generate(enum np_sshkey_alg alg, struct np_secret *pem, struct np_buf *public_line,
 		       struct np_err *err)
 {
-	EVP_PKEY *key = alg == NP_SSHKEY_RSA ? EVP_RSA_gen(RSA_BITS) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	EVP_PKEY *key = alg == NP_SSHKEY_RSA ? EVP_RSA_gen(RSA_BITS)
+					     : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	int ret = key ? encode(key, alg, pem, public_line) : -EIO;
 
 	EVP_PKEY_free(key);
@@ -213,7 +220,8 @@ int np_sshkey_generate(enum np_sshkey_alg alg, struct np_secret *pem, struct np_
 
 static bool type_accepted(const char *type, size_t len)
 {
-	static const char *const prefixes[] = { "ecdsa-sha2-nistp", "rsa-sha2-", "ssh-rsa", "ssh-ed25519" };
+	static const char *const prefixes[] = { "ecdsa-sha2-nistp", "rsa-sha2-", "ssh-rsa",
+						"ssh-ed25519" };
 	size_t i;
 
 	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
@@ -222,7 +230,7 @@ static bool type_accepted(const char *type, size_t len)
 	return false;
 }
 
-/* The blob begins with its type again; "rsa-sha2-*" name signatures of keys whose type is ssh-rsa. */
+/* The blob begins with its type again; "rsa-sha2-*" are signatures of keys of type ssh-rsa. */
 static bool blob_matches(const char *type, size_t type_len, const char *b64, size_t b64_len)
 {
 	uint8_t blob[BLOB_MAX];

@@ -22,9 +22,9 @@ int np_sshkey_generate(enum np_sshkey_alg alg, struct np_secret *pem, struct np_
 		       struct np_err *err);
 
 /**
- * np_sshkey_public_ok() - is @line one public key "TYPE BASE64[ COMMENT]", ready for authorized_keys?
- * The type must be one of the accepted ones and be the one inside the base64; no control character may occur, so
- * that one line stays one line.
+ * np_sshkey_public_ok() - is @line one public key "TYPE BASE64[ COMMENT]", ready for
+ * authorized_keys? The type must be one of the accepted ones and be the one inside the base64; no
+ * control character may occur, so that one line stays one line.
  */
 bool np_sshkey_public_ok(const char *line, size_t len, struct np_err *err);
 

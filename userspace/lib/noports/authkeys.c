@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * One edit: resolve the link, check as sshd does, lock, read, edit, write a temporary file beside, rename. People
- * and their tools take no part in the lock, so before the rename the file is looked at again, and when it has
- * changed the edit starts anew.
+ * One edit: resolve the link, check as sshd does, lock, read, edit, write a temporary file beside,
+ * rename. People and their tools take no part in the lock, so before the rename the file is looked
+ * at again, and when it has changed the edit starts anew.
  */
 #include "noports/authkeys.h"
 
@@ -39,8 +39,10 @@ int np_authkeys_init(struct np_authkeys *keys, const char *home, struct np_err *
 {
 	int n = snprintf(keys->path, sizeof(keys->path), "%s/.ssh/authorized_keys", home);
 
-	if (n < 0 || (size_t)n >= sizeof(keys->path) || np_str_copy(keys->home, sizeof(keys->home), home))
-		return np_fail(err, -ENAMETOOLONG, "authorized_keys: the path of the home folder is too long");
+	if (n < 0 || (size_t)n >= sizeof(keys->path) ||
+	    np_str_copy(keys->home, sizeof(keys->home), home))
+		return np_fail(err, -ENAMETOOLONG,
+			       "authorized_keys: the path of the home folder is too long");
 	return 0;
 }
 
@@ -49,7 +51,9 @@ static int check_stat(const char *path, const struct stat *st, struct np_err *er
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return np_fail(err, -EPERM, "%s: belongs to another user", path);
 	if (st->st_mode & 022)
-		return np_fail(err, -EPERM, "%s: group or others may write, so sshd would ignore it; run: chmod go-w %s",
+		return np_fail(err, -EPERM,
+			       "%s: group or others may write, so sshd would ignore it; run: chmod "
+			       "go-w %s",
 			       path, path);
 	return 0;
 }
@@ -74,8 +78,10 @@ static int check_folders(const struct np_authkeys *keys, const char *real, struc
 	return ret;
 }
 
-/* The file itself, wherever the link leads; a file that is missing gets its name in the real folder. */
-static int resolve(const struct np_authkeys *keys, bool create, char real[PATH_MAX], struct np_err *err)
+/* The file itself, wherever the link leads; a file that is missing gets its name in the real
+ * folder. */
+static int resolve(const struct np_authkeys *keys, bool create, char real[PATH_MAX],
+		   struct np_err *err)
 {
 	char copy[PATH_MAX], folder[PATH_MAX];
 	struct stat st;
@@ -132,7 +138,8 @@ static int load(const char *real, struct np_buf *text, struct stat *st, struct n
 	st->st_uid = geteuid();
 	st->st_gid = getegid();
 	if (lstat(real, st) < 0)
-		return errno == ENOENT ? 0 : np_fail_errno(err, errno, "%s: cannot look at it", real);
+		return errno == ENOENT ? 0
+				       : np_fail_errno(err, errno, "%s: cannot look at it", real);
 	if (!S_ISREG(st->st_mode))
 		return np_fail(err, -EPERM, "%s: is not a regular file", real);
 	ret = check_stat(real, st, err);
@@ -146,11 +153,14 @@ static bool is_unchanged(const char *real, const struct stat *then)
 	if (lstat(real, &now) < 0)
 		return errno == ENOENT && !then->st_nlink;
 	return now.st_ino == then->st_ino && now.st_size == then->st_size &&
-	       now.st_mtim.tv_sec == then->st_mtim.tv_sec && now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+	       now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
 }
 
-/* np_file_write_atomic() would not keep a foreign owner, and sshd must never see the file without it. */
-static int replace(const char *real, const struct np_buf *text, const struct stat *st, struct np_err *err)
+/* np_file_write_atomic() would not keep a foreign owner, and sshd must never see the file without
+ * it. */
+static int replace(const char *real, const struct np_buf *text, const struct stat *st,
+		   struct np_err *err)
 {
 	char path[PATH_MAX + 48], id[NP_UUID_SIZE];
 	int fd, ret;
@@ -163,7 +173,8 @@ static int replace(const char *real, const struct np_buf *text, const struct sta
 	if (fd < 0)
 		return np_fail_errno(err, errno, "%s: cannot create", path);
 	ret = np_fd_write_all(fd, text->data, text->len);
-	if (!ret && (st->st_uid != geteuid() || st->st_gid != getegid()) && fchown(fd, st->st_uid, st->st_gid) < 0)
+	if (!ret && (st->st_uid != geteuid() || st->st_gid != getegid()) &&
+	    fchown(fd, st->st_uid, st->st_gid) < 0)
 		ret = -errno;
 	if (!ret && (fchmod(fd, st->st_mode & 07777) < 0 || fsync(fd) < 0))
 		ret = -errno;
@@ -179,7 +190,7 @@ static int replace(const char *real, const struct np_buf *text, const struct sta
 	return 0;
 }
 
-/* Return: number of lines changed, or negative errno; -EAGAIN when somebody else edited meanwhile. */
+/* Return: lines changed, or negative errno; -EAGAIN when somebody else edited meanwhile. */
 static int edit_once(const char *real, const struct edit *edit, struct np_err *err)
 {
 	struct np_buf text = NP_BUF_INIT, out = NP_BUF_INIT;
@@ -190,7 +201,8 @@ static int edit_once(const char *real, const struct edit *edit, struct np_err *e
 	if (ret)
 		goto out;
 	if (!edit->line)
-		changed = np_authkeys_text_remove(np_buf_str(&text), text.len, edit->comment, edit->prefix, &out);
+		changed = np_authkeys_text_remove(np_buf_str(&text), text.len, edit->comment,
+						  edit->prefix, &out);
 	else if (!np_authkeys_text_has(np_buf_str(&text), text.len, edit->key))
 		changed = np_authkeys_text_add(np_buf_str(&text), text.len, edit->line, &out);
 	if (changed > 0)
@@ -226,15 +238,16 @@ out:
 	return ret;
 }
 
-int np_authkeys_add(const struct np_authkeys *keys, const char *options, const char *key, const char *comment,
-		    struct np_err *err)
+int np_authkeys_add(const struct np_authkeys *keys, const char *options, const char *key,
+		    const char *comment, struct np_err *err)
 {
 	struct np_buf line = NP_BUF_INIT;
 	struct edit edit = { .key = key };
 	int ret;
 
-	ret = np_buf_printf(&line, "%s%s%s%s%s", options ? options : "", options && *options ? " " : "", key,
-			    comment && *comment ? " " : "", comment ? comment : "");
+	ret = np_buf_printf(&line, "%s%s%s%s%s", options ? options : "",
+			    options && *options ? " " : "", key, comment && *comment ? " " : "",
+			    comment ? comment : "");
 	edit.line = np_buf_str(&line);
 	if (ret)
 		np_fail_errno(err, ret, "authorized_keys");
@@ -246,7 +259,8 @@ int np_authkeys_add(const struct np_authkeys *keys, const char *options, const c
 	return ret < 0 ? ret : 0;
 }
 
-int np_authkeys_remove(const struct np_authkeys *keys, const char *comment, bool prefix, struct np_err *err)
+int np_authkeys_remove(const struct np_authkeys *keys, const char *comment, bool prefix,
+		       struct np_err *err)
 {
 	struct edit edit = { .comment = comment, .prefix = prefix };
 

@@ -71,7 +71,8 @@ static bool last_word_matches(const char *line, size_t len, const char *comment,
 	return !memcmp(line + start, comment, clen);
 }
 
-int np_authkeys_text_remove(const char *text, size_t len, const char *comment, bool prefix, struct np_buf *out)
+int np_authkeys_text_remove(const char *text, size_t len, const char *comment, bool prefix,
+			    struct np_buf *out)
 {
 	size_t line_len, full;
 	const char *line;

@@ -6,8 +6,8 @@
  *	DIALLING --relay connected, auth line sent; local connected--> JOINED
  *	any --failure, deadline--> ENDED	JOINED --both directions done--> ENDED
  *
- * The daemon side dials its target and the relay at the same time, and says its auth line as soon as the relay
- * is there: some relays listen for it for half a second only (noports.md 5.7).
+ * The daemon side dials its target and the relay at the same time, and says its auth line as soon
+ * as the relay is there: some relays listen for it for half a second only (noports.md 5.7).
  */
 #include "noports/bridge.h"
 
@@ -85,7 +85,8 @@ static void on_tunnel_end(struct np_tunnel *tunnel, const struct np_err *err, vo
 	end(arg, err);
 }
 
-static void on_pair_end(struct np_pair *pair, enum np_pair_end how, const struct np_splice_stats *stats, void *arg)
+static void on_pair_end(struct np_pair *pair, enum np_pair_end how,
+			const struct np_splice_stats *stats, void *arg)
 {
 	struct np_err err = NP_ERR_INIT;
 	struct np_bridge *b = arg;
@@ -94,8 +95,8 @@ static void on_pair_end(struct np_pair *pair, enum np_pair_end how, const struct
 	(void)stats;
 	b->pair = NULL;
 	if (how != NP_END_EOF)
-		np_fail(&err, -ECONNRESET, "tunnel: %s side: connection reset", how == NP_END_RESET_A ? "local" :
-			"relay");
+		np_fail(&err, -ECONNRESET, "tunnel: %s side: connection reset",
+			how == NP_END_RESET_A ? "local" : "relay");
 	end(b, &err);
 }
 
@@ -181,7 +182,8 @@ static void on_relay(int fd, const struct np_err *err, void *arg)
 	b->relay = fd;
 	ret = say_auth_line(b);
 	if (ret) {
-		np_fail_errno(&own, ret, "relay %s:%u: cannot authenticate", b->relay_host, b->relay_port);
+		np_fail_errno(&own, ret, "relay %s:%u: cannot authenticate", b->relay_host,
+			      b->relay_port);
 		end(b, &own);
 		return;
 	}
@@ -198,7 +200,8 @@ static void dial_relay(struct np_bridge *b)
 		join_when_complete(b);
 		return;
 	}
-	ret = np_dial_start(b->loop, b->relay_host, b->relay_port, CONNECT_MS, on_relay, b, &b->dial_relay);
+	ret = np_dial_start(b->loop, b->relay_host, b->relay_port, CONNECT_MS, on_relay, b,
+			    &b->dial_relay);
 	if (ret) {
 		np_fail_errno(&err, ret, "relay %s:%u: cannot dial", b->relay_host, b->relay_port);
 		end(b, &err);
@@ -241,9 +244,11 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	if (b->state == LISTENING)
-		np_fail(&err, -ETIMEDOUT, "local port %u: no program connected in time", b->local_port);
+		np_fail(&err, -ETIMEDOUT, "local port %u: no program connected in time",
+			b->local_port);
 	else
-		np_fail(&err, -ETIMEDOUT, "relay %s:%u: not connected in time", b->relay_host, b->relay_port);
+		np_fail(&err, -ETIMEDOUT, "relay %s:%u: not connected in time", b->relay_host,
+			b->relay_port);
 	end(b, &err);
 }
 
@@ -261,7 +266,8 @@ static void on_soon(struct ev_loop *loop, ev_timer *w, int revents)
 	dial_relay(b);
 }
 
-static int start_listening(struct np_bridge *b, const struct np_bridge_params *params, struct np_err *err)
+static int start_listening(struct np_bridge *b, const struct np_bridge_params *params,
+			   struct np_err *err)
 {
 	const char *ip = params->local_host;
 	int fd, ret;
@@ -283,9 +289,11 @@ static int start_listening(struct np_bridge *b, const struct np_bridge_params *p
 	return 0;
 }
 
-static int start_local(struct np_bridge *b, const struct np_bridge_params *params, struct np_err *err)
+static int start_local(struct np_bridge *b, const struct np_bridge_params *params,
+		       struct np_err *err)
 {
-	const char *host = params->local_host && *params->local_host ? params->local_host : "localhost";
+	const char *host =
+		params->local_host && *params->local_host ? params->local_host : "localhost";
 	int ret;
 
 	b->state = DIALLING;
@@ -294,18 +302,23 @@ static int start_local(struct np_bridge *b, const struct np_bridge_params *param
 		return start_listening(b, params, err);
 	if (params->local == NP_LOCAL_FDS)
 		return 0;
-	ret = np_dial_start(b->loop, host, params->local_port, CONNECT_MS, on_local, b, &b->dial_local);
-	return ret ? np_fail_errno(err, ret, "local target %s:%u: cannot dial", host, params->local_port) : 0;
+	ret = np_dial_start(b->loop, host, params->local_port, CONNECT_MS, on_local, b,
+			    &b->dial_local);
+	return ret ? np_fail_errno(err, ret, "local target %s:%u: cannot dial", host,
+				   params->local_port)
+		   : 0;
 }
 
-static int one_cipher(const struct np_secret *key, const struct np_secret *iv, struct np_aesctr **out)
+static int one_cipher(const struct np_secret *key, const struct np_secret *iv,
+		      struct np_aesctr **out)
 {
 	if (key->len != NP_AES_KEY_LEN || iv->len != NP_AES_IV_LEN)
 		return -EINVAL;
 	return np_aesctr_new(key->data, iv->data, out);
 }
 
-static int make_ciphers(struct np_bridge *b, const struct np_bridge_params *params, struct np_err *err)
+static int make_ciphers(struct np_bridge *b, const struct np_bridge_params *params,
+			struct np_err *err)
 {
 	const struct np_session_keys *k = params->keys;
 	bool client = params->side == NP_BRIDGE_CLIENT;
@@ -319,19 +332,22 @@ static int make_ciphers(struct np_bridge *b, const struct np_bridge_params *para
 	return ret ? np_fail_errno(err, ret, "session keys: cannot be used") : 0;
 }
 
-static int copy_params(struct np_bridge *b, const struct np_bridge_params *params, struct np_err *err)
+static int copy_params(struct np_bridge *b, const struct np_bridge_params *params,
+		       struct np_err *err)
 {
 	const char *line = params->auth_line;
 	int ret;
 
 	b->relay_port = params->relay_port;
-	if (!params->relay_host || np_str_copy(b->relay_host, sizeof(b->relay_host), params->relay_host) ||
+	if (!params->relay_host ||
+	    np_str_copy(b->relay_host, sizeof(b->relay_host), params->relay_host) ||
 	    !*b->relay_host || !b->relay_port)
 		return np_fail(err, -EINVAL, "relay: a host name and a port are needed");
 	if (!line || b->relay >= 0)
 		return 0;
 	if (strchr(line, '\n') || strlen(line) > AUTH_LINE_MAX)
-		return np_fail(err, -EINVAL, "relay authentication: is not one line of at most %d bytes",
+		return np_fail(err, -EINVAL,
+			       "relay authentication: is not one line of at most %d bytes",
 			       AUTH_LINE_MAX);
 	ret = np_buf_append_str(&b->to_relay, line);
 	if (!ret)
@@ -339,7 +355,8 @@ static int copy_params(struct np_bridge *b, const struct np_bridge_params *param
 	return ret ? np_fail(err, ret, "bridge: out of memory") : 0;
 }
 
-int np_bridge_open(const struct np_bridge_params *params, struct np_bridge **out, struct np_err *err)
+int np_bridge_open(const struct np_bridge_params *params, struct np_bridge **out,
+		   struct np_err *err)
 {
 	bool with_fds = params->local == NP_LOCAL_FDS;
 	struct np_bridge *b = calloc(1, sizeof(*b));

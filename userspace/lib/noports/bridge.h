@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The bridge between a local program and the relay: what `srv` is, in process (noports.md 6).
- * It authenticates the relay socket, then moves bytes, AES-256-CTR in between when the session is encrypted,
- * through the splice engine when it is not.
+ * It authenticates the relay socket, then moves bytes, AES-256-CTR in between when the session is
+ * encrypted, through the splice engine when it is not.
  */
 #ifndef NP_NOPORTS_BRIDGE_H
 #define NP_NOPORTS_BRIDGE_H
@@ -25,11 +25,12 @@ enum np_bridge_local {
 /**
  * struct np_bridge_params - text is borrowed until np_bridge_open() returns, keys are copied.
  * @auth_line: relay authentication line without LF (payload mode), or NULL for none
- * @relay_fd: NULL, or a socket that is already connected to the relay and has said its auth line; taken (set to -1)
+ * @relay_fd: NULL, or a socket that is already connected to the relay and has said its auth line;
+ *	taken (set to -1)
  * @keys: empty (no key_c2d) for an unencrypted session
  * @timeout_ms: NP_LOCAL_LISTEN: how long to wait for the local program
- * @on_ready: the daemon side is connected both ways and authenticated, or the client side listens (@local_port
- *	real); what `rv started successfully` means. May be NULL
+ * @on_ready: the daemon side is connected both ways and authenticated, or the client side listens
+ *	(@local_port real); what `rv started successfully` means. May be NULL
  * @on_end: once; @err code 0 for an orderly end. The owner then calls np_bridge_close()
  */
 struct np_bridge_params {
@@ -49,7 +50,8 @@ struct np_bridge_params {
 	void (*on_end)(struct np_bridge *bridge, const struct np_err *err, void *arg);
 	void *arg;
 };
-int np_bridge_open(const struct np_bridge_params *params, struct np_bridge **out, struct np_err *err);
+int np_bridge_open(const struct np_bridge_params *params, struct np_bridge **out,
+		   struct np_err *err);
 void np_bridge_close(struct np_bridge *bridge); /* no callback follows; NULL is accepted */
 
 #endif

@@ -24,11 +24,13 @@ struct np_envelope {
 	char text[];
 };
 
-int np_envelope_sign_text(const char *payload, size_t len, const struct np_rsa *key, struct np_buf *out)
+int np_envelope_sign_text(const char *payload, size_t len, const struct np_rsa *key,
+			  struct np_buf *out)
 {
 	int ret;
 
-	if ((ret = np_buf_append_str(out, "{\"payload\":")) || (ret = np_buf_append(out, payload, len)) ||
+	if ((ret = np_buf_append_str(out, "{\"payload\":")) ||
+	    (ret = np_buf_append(out, payload, len)) ||
 	    (ret = np_buf_append_str(out, ",\"signature\":\"")) ||
 	    (ret = np_rsa_sign_b64(key, NP_HASH_SHA256, payload, len, out)))
 		return ret;
@@ -47,7 +49,8 @@ int np_envelope_sign(const struct np_json *payload, const struct np_rsa *key, st
 	return ret;
 }
 
-/* "rsa2048" alone: the other names of the published enumeration have never been signed with (noports.md 3.1). */
+/* "rsa2048" alone: the other names of the published enumeration have never been signed with
+ * (noports.md 3.1). */
 static int read_algorithms(struct np_envelope *env, struct np_err *err)
 {
 	const char *hash = np_json_str(env->json, "hashingAlgo");
@@ -56,13 +59,15 @@ static int read_algorithms(struct np_envelope *env, struct np_err *err)
 	if (!hash || !sign)
 		return np_fail(err, -EBADMSG, "envelope: hashingAlgo or signingAlgo is missing");
 	if (strcmp(sign, "rsa2048"))
-		return np_fail(err, -EBADMSG, "envelope: signingAlgo '%.20s' is not accepted, only rsa2048", sign);
+		return np_fail(err, -EBADMSG,
+			       "envelope: signingAlgo '%.20s' is not accepted, only rsa2048", sign);
 	if (!strcmp(hash, "sha256"))
 		env->hash = NP_HASH_SHA256;
 	else if (!strcmp(hash, "sha512"))
 		env->hash = NP_HASH_SHA512;
 	else
-		return np_fail(err, -EBADMSG, "envelope: hashingAlgo '%.20s' is not accepted, only sha256, sha512",
+		return np_fail(err, -EBADMSG,
+			       "envelope: hashingAlgo '%.20s' is not accepted, only sha256, sha512",
 			       hash);
 	return 0;
 }
@@ -79,11 +84,12 @@ static int read_members(struct np_envelope *env, size_t len, struct np_err *err)
 		return np_fail(err, -EBADMSG, "envelope: has no payload object");
 	env->signature = np_json_str(env->json, "signature");
 	if (!env->signature || strlen(env->signature) > SIGNATURE_MAX)
-		return np_fail(err, -EBADMSG, "envelope: the signature is missing or no text of that kind");
+		return np_fail(err, -EBADMSG,
+			       "envelope: the signature is missing or no text of that kind");
 	ret = read_algorithms(env, err);
 	if (ret)
 		return ret;
-	/* A name written with escapes is found by the parser and not here; then only the second way remains. */
+	/* A name written with escapes is not found here; then only the second way remains. */
 	if (np_jcanon_member(env->text, len, "payload", &env->raw, &env->raw_len))
 		env->raw = NULL;
 	return 0;
@@ -95,7 +101,8 @@ int np_envelope_parse(const char *text, size_t len, struct np_envelope **out, st
 	int ret;
 
 	if (len > ENVELOPE_MAX)
-		return np_fail(err, -EBADMSG, "envelope: %zu bytes, accepted are %u", len, ENVELOPE_MAX);
+		return np_fail(err, -EBADMSG, "envelope: %zu bytes, accepted are %u", len,
+			       ENVELOPE_MAX);
 	env = calloc(1, sizeof(*env) + len + 1);
 	if (!env)
 		return np_fail(err, -ENOMEM, "envelope: out of memory");
@@ -123,16 +130,18 @@ const struct np_json *np_envelope_payload(const struct np_envelope *env)
 	return env->payload;
 }
 
-static int check(const struct np_envelope *env, const struct np_rsa *key, const void *data, size_t len)
+static int check(const struct np_envelope *env, const struct np_rsa *key, const void *data,
+		 size_t len)
 {
 	return np_rsa_verify_b64(key, env->hash, data, len, env->signature, strlen(env->signature));
 }
 
-int np_envelope_verify_text(const struct np_envelope *env, const struct np_rsa *key, const char *text, size_t len,
-			    struct np_err *err)
+int np_envelope_verify_text(const struct np_envelope *env, const struct np_rsa *key,
+			    const char *text, size_t len, struct np_err *err)
 {
 	if (check(env, key, text, len))
-		return np_fail(err, -EBADMSG, "envelope: the signature does not match the payload and the key");
+		return np_fail(err, -EBADMSG,
+			       "envelope: the signature does not match the payload and the key");
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control messages of noports.md section 4, one struct each, with its writer (member order as published) and
- * its bounded, liberal reader. Texts in the structs are owned; *_fini() frees and wipes.
+ * The control messages of noports.md section 4, one struct each, with its writer (member order as
+ * published) and its bounded, liberal reader. Texts in the structs are owned; *_fini() frees and
+ * wipes.
  */
 #ifndef NP_NOPORTS_MSG_H
 #define NP_NOPORTS_MSG_H
@@ -17,8 +18,8 @@ struct np_buf;
 struct np_err;
 struct np_json;
 
-#define NP_DEVICE_MAX 37    /* name with NUL, 1.  */
-#define NP_NONCE_MAX 129    /* opaque text with NUL */
+#define NP_DEVICE_MAX 37 /* name with NUL, 1.  */
+#define NP_NONCE_MAX 129 /* opaque text with NUL */
 #define NP_MSG_HOST_MAX 256
 
 /** np_device_name_parse() - lower-case, white space runs to "_", then the grammar of section 1. */
@@ -39,7 +40,8 @@ struct np_ping_response {
 };
 void np_ping_response_fini(struct np_ping_response *msg);
 int np_ping_response_write(const struct np_ping_response *msg, struct np_buf *out);
-int np_ping_response_read(const char *text, size_t len, struct np_ping_response *msg, struct np_err *err);
+int np_ping_response_read(const char *text, size_t len, struct np_ping_response *msg,
+			  struct np_err *err);
 
 /* 4.3 relay request and answer */
 struct np_relay_request {
@@ -51,7 +53,8 @@ struct np_relay_request {
 	char auth_mode[16]; /* "payload" */
 };
 int np_relay_request_write(const struct np_relay_request *msg, struct np_buf *out);
-int np_relay_request_read(const char *text, size_t len, struct np_relay_request *msg, struct np_err *err);
+int np_relay_request_read(const char *text, size_t len, struct np_relay_request *msg,
+			  struct np_err *err);
 
 struct np_relay_answer {
 	char address[NP_MSG_HOST_MAX];
@@ -61,14 +64,15 @@ struct np_relay_answer {
 };
 /** np_relay_answer_write() - JSON when @json, else CSV. */
 int np_relay_answer_write(const struct np_relay_answer *msg, bool json, struct np_buf *out);
-int np_relay_answer_read(const char *text, size_t len, struct np_relay_answer *msg, struct np_err *err);
+int np_relay_answer_read(const char *text, size_t len, struct np_relay_answer *msg,
+			 struct np_err *err);
 
 /* 4.4 session request: one struct for ssh_request and npt_request */
 struct np_session_request {
 	bool is_npt;
 	char sid[65];
-	char host[NP_MSG_HOST_MAX]; /* relay */
-	uint16_t port;		    /* relay's port for the device */
+	char host[NP_MSG_HOST_MAX];	   /* relay */
+	uint16_t port;			   /* relay's port for the device */
 	char target_host[NP_MSG_HOST_MAX]; /* npt only */
 	uint16_t target_port;		   /* npt only */
 	bool auth_to_rvd, encrypt;
@@ -82,9 +86,10 @@ struct np_session_request {
 void np_session_request_fini(struct np_session_request *msg);
 /** np_session_request_payload() - the payload object, to be signed. */
 struct np_json *np_session_request_payload(const struct np_session_request *msg);
-/** np_session_request_read() - from a payload; every number range-checked (0, 65536, fractions refused). */
-int np_session_request_read(const struct np_json *payload, bool is_npt, struct np_session_request *msg,
-			    struct np_err *err);
+/** np_session_request_read() - from a payload; every number range-checked (0, 65536, fractions
+ * refused). */
+int np_session_request_read(const struct np_json *payload, bool is_npt,
+			    struct np_session_request *msg, struct np_err *err);
 
 /* 4.4 success answer. Keys here are the RSA ciphertexts in base64, NULL when absent. */
 struct np_session_answer {
@@ -95,6 +100,7 @@ struct np_session_answer {
 };
 void np_session_answer_fini(struct np_session_answer *msg);
 struct np_json *np_session_answer_payload(const struct np_session_answer *msg);
-int np_session_answer_read(const struct np_json *payload, struct np_session_answer *msg, struct np_err *err);
+int np_session_answer_read(const struct np_json *payload, struct np_session_answer *msg,
+			   struct np_err *err);
 
 #endif

@@ -36,8 +36,10 @@ static int put_keys(struct np_json *obj, const struct np_session_answer *msg)
 	if (!msg->twin_keys)
 		return np_json_set_str(obj, "sessionAESKey", msg->key_c2d) ||
 		       np_json_set_str(obj, "sessionIV", msg->iv_c2d);
-	return np_json_set_str(obj, "aesKeyC2D", msg->key_c2d) || np_json_set_str(obj, "ivC2D", msg->iv_c2d) ||
-	       np_json_set_str(obj, "aesKeyD2C", msg->key_d2c) || np_json_set_str(obj, "ivD2C", msg->iv_d2c) ||
+	return np_json_set_str(obj, "aesKeyC2D", msg->key_c2d) ||
+	       np_json_set_str(obj, "ivC2D", msg->iv_c2d) ||
+	       np_json_set_str(obj, "aesKeyD2C", msg->key_d2c) ||
+	       np_json_set_str(obj, "ivD2C", msg->iv_d2c) ||
 	       np_json_set_null(obj, "eventLoggingConfig");
 }
 
@@ -45,9 +47,11 @@ struct np_json *np_session_answer_payload(const struct np_session_answer *msg)
 {
 	struct np_json *obj = np_json_obj();
 
-	if (!obj || np_json_set_str(obj, "status", "connected") || np_json_set_str(obj, "sessionId", msg->sid) ||
+	if (!obj || np_json_set_str(obj, "status", "connected") ||
+	    np_json_set_str(obj, "sessionId", msg->sid) ||
 	    (msg->ephemeral_private_key.len &&
-	     np_json_set_str(obj, "ephemeralPrivateKey", np_secret_str(&msg->ephemeral_private_key))) ||
+	     np_json_set_str(obj, "ephemeralPrivateKey",
+			     np_secret_str(&msg->ephemeral_private_key))) ||
 	    put_keys(obj, msg)) {
 		np_json_put(obj);
 		return NULL;
@@ -56,15 +60,16 @@ struct np_json *np_session_answer_payload(const struct np_session_answer *msg)
 }
 
 /* Both generations of member names are accepted, whatever was asked for. */
-static int read_either(const struct np_json *payload, const char *old_name, const char *new_name, char **out,
-		       struct np_err *err)
+static int read_either(const struct np_json *payload, const char *old_name, const char *new_name,
+		       char **out, struct np_err *err)
 {
 	int ret = msg_dup_opt(payload, old_name, CIPHER_MAX, out, err);
 
 	return ret || *out ? ret : msg_dup_opt(payload, new_name, CIPHER_MAX, out, err);
 }
 
-static int read_pem(const struct np_json *payload, struct np_session_answer *msg, struct np_err *err)
+static int read_pem(const struct np_json *payload, struct np_session_answer *msg,
+		    struct np_err *err)
 {
 	const char *text;
 
@@ -76,7 +81,8 @@ static int read_pem(const struct np_json *payload, struct np_session_answer *msg
 	return np_secret_set(&msg->ephemeral_private_key, text, strlen(text));
 }
 
-static int read_answer(const struct np_json *payload, struct np_session_answer *msg, struct np_err *err)
+static int read_answer(const struct np_json *payload, struct np_session_answer *msg,
+		       struct np_err *err)
 {
 	int ret;
 
@@ -86,13 +92,15 @@ static int read_answer(const struct np_json *payload, struct np_session_answer *
 	    (ret = msg_dup_opt(payload, "aesKeyD2C", CIPHER_MAX, &msg->key_d2c, err)) ||
 	    (ret = msg_dup_opt(payload, "ivD2C", CIPHER_MAX, &msg->iv_d2c, err)))
 		return ret;
-	if (!msg->key_c2d != !msg->iv_c2d || !msg->key_d2c != !msg->iv_d2c || (msg->key_d2c && !msg->key_c2d))
+	if (!msg->key_c2d != !msg->iv_c2d || !msg->key_d2c != !msg->iv_d2c ||
+	    (msg->key_d2c && !msg->key_c2d))
 		return np_fail(err, -EINVAL, "a key without its IV, or the other way round");
 	msg->twin_keys = msg->key_d2c != NULL;
 	return 0;
 }
 
-int np_session_answer_read(const struct np_json *payload, struct np_session_answer *msg, struct np_err *err)
+int np_session_answer_read(const struct np_json *payload, struct np_session_answer *msg,
+			   struct np_err *err)
 {
 	int ret;
 

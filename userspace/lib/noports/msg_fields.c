@@ -65,8 +65,8 @@ int msg_text(const struct np_json *obj, const char *key, char *dst, size_t size,
 	return np_str_copy(dst, size, text);
 }
 
-int msg_text_opt(const struct np_json *obj, const char *key, char *dst, size_t size, const char *dflt,
-		 struct np_err *err)
+int msg_text_opt(const struct np_json *obj, const char *key, char *dst, size_t size,
+		 const char *dflt, struct np_err *err)
 {
 	const char *text;
 
@@ -109,7 +109,8 @@ int msg_bool(const struct np_json *obj, const char *key, bool *out, struct np_er
 	*out = np_json_bool(obj, key, false);
 	/* Only a real boolean answers the same whatever the default is. */
 	if (np_json_bool(obj, key, true) != *out)
-		return np_fail(err, -EINVAL, "member '%s' is missing or is neither true nor false", key);
+		return np_fail(err, -EINVAL, "member '%s' is missing or is neither true nor false",
+			       key);
 	return 0;
 }
 
@@ -124,11 +125,13 @@ int msg_session_id(const struct np_json *obj, char dst[65], struct np_err *err)
 	int ret = msg_text(obj, "sessionId", dst, 65, err);
 
 	if (!ret && !np_session_id_ok(dst))
-		return np_fail(err, -EINVAL, "member 'sessionId' may only hold letters, digits and '-'");
+		return np_fail(err, -EINVAL,
+			       "member 'sessionId' may only hold letters, digits and '-'");
 	return ret;
 }
 
-int msg_dup_opt(const struct np_json *obj, const char *key, size_t max, char **out, struct np_err *err)
+int msg_dup_opt(const struct np_json *obj, const char *key, size_t max, char **out,
+		struct np_err *err)
 {
 	const char *text;
 

@@ -30,7 +30,10 @@ struct feature {
 	bool always; /* known since the first daemon that sends features */
 };
 
-#define FEATURE(name, field, always) { name, offsetof(struct np_ping_response, field), always }
+#define FEATURE(name, field, always)                                                               \
+	{                                                                                          \
+		name, offsetof(struct np_ping_response, field), always                             \
+	}
 static const struct feature features[] = {
 	FEATURE("srAuth", sr_auth, true),
 	FEATURE("srE2ee", sr_e2ee, true),
@@ -99,14 +102,16 @@ out:
 }
 
 /* Entries are shown to people, nothing is decided by them here: what is no text is left out. */
-static int read_allowed(const struct np_json *list, struct np_ping_response *msg, struct np_err *err)
+static int read_allowed(const struct np_json *list, struct np_ping_response *msg,
+			struct np_err *err)
 {
 	size_t i, n = np_json_len(list), kept = 0;
 
 	if (!np_json_is_array(list))
 		return 0;
 	if (n > ALLOWED_MAX)
-		return np_fail(err, -EINVAL, "allowedServices has %zu entries, accepted are %d", n, ALLOWED_MAX);
+		return np_fail(err, -EINVAL, "allowedServices has %zu entries, accepted are %d", n,
+			       ALLOWED_MAX);
 	msg->allowed = calloc(n + 1, sizeof(*msg->allowed));
 	if (!msg->allowed)
 		return np_fail(err, -ENOMEM, "out of memory");
@@ -122,7 +127,8 @@ static int read_allowed(const struct np_json *list, struct np_ping_response *msg
 	return 0;
 }
 
-static int read_response(const struct np_json *json, struct np_ping_response *msg, struct np_err *err)
+static int read_response(const struct np_json *json, struct np_ping_response *msg,
+			 struct np_err *err)
 {
 	const struct np_json *on = np_json_get(json, "supportedFeatures");
 	const char *device = np_json_need_str(json, "devicename", 4 * NP_DEVICE_MAX, err);
@@ -132,20 +138,22 @@ static int read_response(const struct np_json *json, struct np_ping_response *ms
 	if (!device)
 		return -EINVAL;
 	if ((ret = np_device_name_parse(device, msg->device, err)) ||
-	    (ret = msg_text_opt(json, "deviceGroupName", msg->group, sizeof(msg->group), "__none__", err)) ||
+	    (ret = msg_text_opt(json, "deviceGroupName", msg->group, sizeof(msg->group), "__none__",
+				err)) ||
 	    (ret = msg_text_opt(json, "version", msg->version, sizeof(msg->version), "", err)) ||
 	    (ret = msg_text_opt(json, "corePackageVersion", msg->core, sizeof(msg->core), "", err)))
 		return ret;
 	msg->has_features = on && np_json_is_object(on);
 	for (i = 0; msg->has_features && i < NR_FEATURES; i++)
 		*feature_of(msg, &features[i]) = np_json_bool(on, features[i].name, false);
-	/* A daemon that sends no features is of the v4 line, which always took public keys (noports.md 4.2). */
+	/* One that sends no features is of the v4 line, which takes public keys (4.2). */
 	if (!msg->has_features)
 		msg->accepts_public_keys = true;
 	return read_allowed(np_json_get(json, "allowedServices"), msg, err);
 }
 
-int np_ping_response_read(const char *text, size_t len, struct np_ping_response *msg, struct np_err *err)
+int np_ping_response_read(const char *text, size_t len, struct np_ping_response *msg,
+			  struct np_err *err)
 {
 	struct np_json *json = np_json_parse(text, len, "ping response", err);
 	int ret;

@@ -19,12 +19,14 @@ int np_relay_request_write(const struct np_relay_request *msg, struct np_buf *ou
 	int ret = -ENOMEM;
 
 	if (!obj || np_json_set_str(obj, "sessionId", msg->sid) ||
-	    np_json_set_str(obj, "atSignA", msg->atsign_a) || np_json_set_str(obj, "atSignB", msg->atsign_b) ||
+	    np_json_set_str(obj, "atSignA", msg->atsign_a) ||
+	    np_json_set_str(obj, "atSignB", msg->atsign_b) ||
 	    np_json_set_bool(obj, "authenticateSocketA", msg->auth_a) ||
 	    np_json_set_bool(obj, "authenticateSocketB", msg->auth_b) ||
 	    np_json_set_str(obj, "clientNonce", msg->client_nonce) ||
 	    np_json_set_str(obj, "relayAuthMode", msg->auth_mode[0] ? msg->auth_mode : "payload") ||
-	    np_json_set_null(obj, "relayAuthAesKey") || np_json_set_bool(obj, "only443", msg->only443) ||
+	    np_json_set_null(obj, "relayAuthAesKey") ||
+	    np_json_set_bool(obj, "only443", msg->only443) ||
 	    np_json_set_bool(obj, "multipleAcksOk", msg->multiple_acks_ok) ||
 	    np_json_set(obj, "preFetch", np_json_arr()) ||
 	    np_json_set_bool(obj, "sendJsonResponse", msg->send_json_response))
@@ -35,7 +37,8 @@ out:
 	return ret;
 }
 
-static int read_request(const struct np_json *json, struct np_relay_request *msg, struct np_err *err)
+static int read_request(const struct np_json *json, struct np_relay_request *msg,
+			struct np_err *err)
 {
 	int ret;
 
@@ -46,8 +49,10 @@ static int read_request(const struct np_json *json, struct np_relay_request *msg
 	    (ret = msg_text(json, "atSignB", msg->atsign_b, sizeof(msg->atsign_b), err)) ||
 	    (ret = msg_bool(json, "authenticateSocketA", &msg->auth_a, err)) ||
 	    (ret = msg_bool(json, "authenticateSocketB", &msg->auth_b, err)) ||
-	    (ret = msg_text(json, "clientNonce", msg->client_nonce, sizeof(msg->client_nonce), err)) ||
-	    (ret = msg_text_opt(json, "relayAuthMode", msg->auth_mode, sizeof(msg->auth_mode), "payload", err)) ||
+	    (ret = msg_text(json, "clientNonce", msg->client_nonce, sizeof(msg->client_nonce),
+			    err)) ||
+	    (ret = msg_text_opt(json, "relayAuthMode", msg->auth_mode, sizeof(msg->auth_mode),
+				"payload", err)) ||
 	    (ret = msg_bool_opt(json, "only443", &msg->only443, err)) ||
 	    (ret = msg_bool_opt(json, "multipleAcksOk", &msg->multiple_acks_ok, err)) ||
 	    (ret = msg_bool_opt(json, "sendJsonResponse", &msg->send_json_response, err)))
@@ -55,7 +60,8 @@ static int read_request(const struct np_json *json, struct np_relay_request *msg
 	return 0;
 }
 
-int np_relay_request_read(const char *text, size_t len, struct np_relay_request *msg, struct np_err *err)
+int np_relay_request_read(const char *text, size_t len, struct np_relay_request *msg,
+			  struct np_err *err)
 {
 	struct np_json *json = np_json_parse(text, len, "relay request", err);
 	int ret;
@@ -75,8 +81,10 @@ static int write_json(const struct np_relay_answer *msg, struct np_buf *out)
 	struct np_json *obj = np_json_obj();
 	int ret = -ENOMEM;
 
-	if (!obj || np_json_set_str(obj, "address", msg->address) || np_json_set_int(obj, "portA", msg->port_a) ||
-	    np_json_set_int(obj, "portB", msg->port_b) || np_json_set_str(obj, "rvdNonce", msg->rvd_nonce) ||
+	if (!obj || np_json_set_str(obj, "address", msg->address) ||
+	    np_json_set_int(obj, "portA", msg->port_a) ||
+	    np_json_set_int(obj, "portB", msg->port_b) ||
+	    np_json_set_str(obj, "rvdNonce", msg->rvd_nonce) ||
 	    np_json_set_bool(obj, "supportsEventLogging", false) ||
 	    (msg->auto_detects && np_json_set_bool(obj, "autoDetectsRelayAuth", true)))
 		goto out;
@@ -104,7 +112,8 @@ static int read_json(const char *text, size_t len, struct np_relay_answer *msg, 
 	if ((ret = msg_host(json, "address", msg->address, sizeof(msg->address), err)) ||
 	    (ret = msg_port(json, "portA", &msg->port_a, err)) ||
 	    (ret = msg_port(json, "portB", &msg->port_b, err)) ||
-	    (ret = msg_text_opt(json, "rvdNonce", msg->rvd_nonce, sizeof(msg->rvd_nonce), "", err)) ||
+	    (ret = msg_text_opt(json, "rvdNonce", msg->rvd_nonce, sizeof(msg->rvd_nonce), "",
+				err)) ||
 	    (ret = msg_bool_opt(json, "autoDetectsRelayAuth", &msg->auto_detects, err)))
 		np_err_prefix(err, "relay answer");
 	np_json_put(json);
@@ -119,18 +128,24 @@ static int read_csv(char *text, struct np_relay_answer *msg, struct np_err *err)
 	for (n = 0; n < 4 && rest; n++)
 		field[n] = strsep(&rest, ",");
 	if (n < 3 || rest)
-		return np_fail(err, -EBADMSG, "relay answer: not of the form host,portA,portB,nonce");
+		return np_fail(err, -EBADMSG,
+			       "relay answer: not of the form host,portA,portB,nonce");
 	if (!msg_host_ok(field[0]) || np_str_copy(msg->address, sizeof(msg->address), field[0]))
-		return np_fail(err, -EINVAL, "relay answer: the address is no host name or address");
-	if (np_str_port(field[1], false, &msg->port_a) || np_str_port(field[2], false, &msg->port_b))
+		return np_fail(err, -EINVAL,
+			       "relay answer: the address is no host name or address");
+	if (np_str_port(field[1], false, &msg->port_a) ||
+	    np_str_port(field[2], false, &msg->port_b))
 		return np_fail(err, -EINVAL, "relay answer: a port is not in 1 to 65535");
-	if (field[3] && (!msg_is_ascii(field[3]) || np_str_copy(msg->rvd_nonce, NP_NONCE_MAX, field[3])))
-		return np_fail(err, -EINVAL, "relay answer: the nonce is no plain text of at most %d bytes",
+	if (field[3] &&
+	    (!msg_is_ascii(field[3]) || np_str_copy(msg->rvd_nonce, NP_NONCE_MAX, field[3])))
+		return np_fail(err, -EINVAL,
+			       "relay answer: the nonce is no plain text of at most %d bytes",
 			       NP_NONCE_MAX - 1);
 	return 0;
 }
 
-int np_relay_answer_read(const char *text, size_t len, struct np_relay_answer *msg, struct np_err *err)
+int np_relay_answer_read(const char *text, size_t len, struct np_relay_answer *msg,
+			 struct np_err *err)
 {
 	char copy[ANSWER_MAX];
 

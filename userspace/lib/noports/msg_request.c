@@ -31,7 +31,8 @@ static int put_ssh_target(struct np_json *obj, const struct np_session_request *
 
 static int put_npt_target(struct np_json *obj, const struct np_session_request *msg)
 {
-	if (np_json_set_str(obj, "sessionId", msg->sid) || np_json_set_str(obj, "rvdHost", msg->host) ||
+	if (np_json_set_str(obj, "sessionId", msg->sid) ||
+	    np_json_set_str(obj, "rvdHost", msg->host) ||
 	    np_json_set_int(obj, "rvdPort", msg->port) ||
 	    np_json_set_int(obj, "requestedPort", msg->target_port) ||
 	    np_json_set_str(obj, "requestedHost", msg->target_host))
@@ -46,7 +47,8 @@ struct np_json *np_session_request_payload(const struct np_session_request *msg)
 	if (!obj || (msg->is_npt ? put_npt_target(obj, msg) : put_ssh_target(obj, msg)) ||
 	    np_json_set_bool(obj, "authenticateToRvd", msg->auth_to_rvd) ||
 	    np_json_set_str(obj, "relayAuthMode", msg->auth_mode[0] ? msg->auth_mode : "payload") ||
-	    np_json_set_null(obj, "relayAuthAesKey") || msg_put_text(obj, "clientNonce", msg->client_nonce) ||
+	    np_json_set_null(obj, "relayAuthAesKey") ||
+	    msg_put_text(obj, "clientNonce", msg->client_nonce) ||
 	    msg_put_text(obj, "rvdNonce", msg->rvd_nonce) ||
 	    np_json_set_bool(obj, "encryptRvdTraffic", msg->encrypt) ||
 	    msg_put_text(obj, "clientEphemeralPK", msg->client_pk) ||
@@ -60,7 +62,8 @@ struct np_json *np_session_request_payload(const struct np_session_request *msg)
 	return obj;
 }
 
-static int read_ssh_target(const struct np_json *payload, struct np_session_request *msg, struct np_err *err)
+static int read_ssh_target(const struct np_json *payload, struct np_session_request *msg,
+			   struct np_err *err)
 {
 	bool direct;
 	int ret;
@@ -75,7 +78,8 @@ static int read_ssh_target(const struct np_json *payload, struct np_session_requ
 	return 0;
 }
 
-static int read_npt_target(const struct np_json *payload, struct np_session_request *msg, struct np_err *err)
+static int read_npt_target(const struct np_json *payload, struct np_session_request *msg,
+			   struct np_err *err)
 {
 	int64_t timeout = NPT_TIMEOUT_MS;
 	int ret;
@@ -83,7 +87,8 @@ static int read_npt_target(const struct np_json *payload, struct np_session_requ
 	if ((ret = msg_host(payload, "rvdHost", msg->host, sizeof(msg->host), err)) ||
 	    (ret = msg_port(payload, "rvdPort", &msg->port, err)) ||
 	    (ret = msg_port(payload, "requestedPort", &msg->target_port, err)) ||
-	    (ret = msg_host(payload, "requestedHost", msg->target_host, sizeof(msg->target_host), err)))
+	    (ret = msg_host(payload, "requestedHost", msg->target_host, sizeof(msg->target_host),
+			    err)))
 		return ret;
 	if (!np_json_is_null(np_json_get(payload, "timeout"))) {
 		ret = np_json_need_int(payload, "timeout", 1, TIMEOUT_MAX_MS, &timeout, err);
@@ -94,42 +99,50 @@ static int read_npt_target(const struct np_json *payload, struct np_session_requ
 	return 0;
 }
 
-static int read_client_pk(const struct np_json *payload, struct np_session_request *msg, struct np_err *err)
+static int read_client_pk(const struct np_json *payload, struct np_session_request *msg,
+			  struct np_err *err)
 {
 	char type[32];
 	int ret;
 
-	if ((ret = msg_dup_opt(payload, "clientEphemeralPK", CLIENT_PK_MAX, &msg->client_pk, err)) ||
+	if ((ret = msg_dup_opt(payload, "clientEphemeralPK", CLIENT_PK_MAX, &msg->client_pk,
+			       err)) ||
 	    (ret = msg_text_opt(payload, "clientEphemeralPKType", type, sizeof(type), "", err)))
 		return ret;
 	if (msg->client_pk && strcmp(type, "rsa2048"))
-		return np_fail(err, -EINVAL, "clientEphemeralPKType is '%s', accepted is rsa2048", type);
+		return np_fail(err, -EINVAL, "clientEphemeralPKType is '%s', accepted is rsa2048",
+			       type);
 	if (msg->encrypt && !msg->client_pk)
-		return np_fail(err, -EINVAL, "encryptRvdTraffic is set and clientEphemeralPK is missing");
+		return np_fail(err, -EINVAL,
+			       "encryptRvdTraffic is set and clientEphemeralPK is missing");
 	return 0;
 }
 
-static int read_common(const struct np_json *payload, struct np_session_request *msg, struct np_err *err)
+static int read_common(const struct np_json *payload, struct np_session_request *msg,
+		       struct np_err *err)
 {
 	int ret;
 
 	if ((ret = msg_session_id(payload, msg->sid, err)) ||
 	    (ret = msg_bool_opt(payload, "authenticateToRvd", &msg->auth_to_rvd, err)) ||
-	    (ret = msg_text_opt(payload, "relayAuthMode", msg->auth_mode, sizeof(msg->auth_mode), "payload",
+	    (ret = msg_text_opt(payload, "relayAuthMode", msg->auth_mode, sizeof(msg->auth_mode),
+				"payload", err)) ||
+	    (ret = msg_text_opt(payload, "clientNonce", msg->client_nonce, NP_NONCE_MAX, "",
 				err)) ||
-	    (ret = msg_text_opt(payload, "clientNonce", msg->client_nonce, NP_NONCE_MAX, "", err)) ||
 	    (ret = msg_text_opt(payload, "rvdNonce", msg->rvd_nonce, NP_NONCE_MAX, "", err)) ||
 	    (ret = msg_bool_opt(payload, "encryptRvdTraffic", &msg->encrypt, err)) ||
 	    (ret = msg_bool_opt(payload, "twinKeys", &msg->twin_keys, err)) ||
-	    (ret = msg_text_opt(payload, "relayAtsign", msg->relay_atsign, sizeof(msg->relay_atsign), "", err)))
+	    (ret = msg_text_opt(payload, "relayAtsign", msg->relay_atsign,
+				sizeof(msg->relay_atsign), "", err)))
 		return ret;
 	if (msg->auth_to_rvd && (!msg->client_nonce[0] || !msg->rvd_nonce[0]))
-		return np_fail(err, -EINVAL, "authenticateToRvd is set and clientNonce or rvdNonce is missing");
+		return np_fail(err, -EINVAL,
+			       "authenticateToRvd is set and clientNonce or rvdNonce is missing");
 	return read_client_pk(payload, msg, err);
 }
 
-int np_session_request_read(const struct np_json *payload, bool is_npt, struct np_session_request *msg,
-			    struct np_err *err)
+int np_session_request_read(const struct np_json *payload, bool is_npt,
+			    struct np_session_request *msg, struct np_err *err)
 {
 	const char *what = is_npt ? "npt_request" : "ssh_request";
 	int ret;
@@ -140,7 +153,8 @@ int np_session_request_read(const struct np_json *payload, bool is_npt, struct n
 	msg->is_npt = is_npt;
 	ret = read_common(payload, msg, err);
 	if (!ret)
-		ret = is_npt ? read_npt_target(payload, msg, err) : read_ssh_target(payload, msg, err);
+		ret = is_npt ? read_npt_target(payload, msg, err)
+			     : read_ssh_target(payload, msg, err);
 	if (ret) {
 		np_err_prefix(err, "%s", what);
 		np_session_request_fini(msg);

@@ -37,19 +37,25 @@ static int split(const char *entry, char host[NP_MSG_HOST_MAX], const char **por
 	return np_str_copy_n(host, NP_MSG_HOST_MAX, entry, len);
 }
 
-static int check(const char *entry, char host[NP_MSG_HOST_MAX], const char **port, struct np_err *err)
+static int check(const char *entry, char host[NP_MSG_HOST_MAX], const char **port,
+		 struct np_err *err)
 {
 	uint16_t number;
 
 	if (strlen(entry) > ENTRY_MAX)
-		return np_fail(err, -EINVAL, "permit-open entry '%.40s...': longer than %d characters", entry, ENTRY_MAX);
+		return np_fail(err, -EINVAL,
+			       "permit-open entry '%.40s...': longer than %d characters", entry,
+			       ENTRY_MAX);
 	if (split(entry, host, port))
 		return np_fail(err, -EINVAL, "permit-open entry '%s': is not HOST:PORT", entry);
 	if (strcmp(host, "*") && !msg_host_ok(host))
-		return np_fail(err, -EINVAL, "permit-open entry '%s': the host is no name, address or *", entry);
+		return np_fail(err, -EINVAL,
+			       "permit-open entry '%s': the host is no name, address or *", entry);
 	/* A leading zero would make an entry that matches no port's text. */
 	if (strcmp(*port, "*") && (**port == '0' || np_str_port(*port, false, &number)))
-		return np_fail(err, -EINVAL, "permit-open entry '%s': the port is not in 1 to 65535 and not *", entry);
+		return np_fail(err, -EINVAL,
+			       "permit-open entry '%s': the port is not in 1 to 65535 and not *",
+			       entry);
 	return 0;
 }
 
@@ -61,8 +67,8 @@ int np_permit_add(struct np_permit *permit, const char *entry, struct np_err *er
 	int ret;
 
 	if (permit->nr >= NP_PERMIT_ENTRIES_MAX)
-		return np_fail(err, -E2BIG, "permit-open entry '%.60s': more than %d entries", entry,
-			       NP_PERMIT_ENTRIES_MAX);
+		return np_fail(err, -E2BIG, "permit-open entry '%.60s': more than %d entries",
+			       entry, NP_PERMIT_ENTRIES_MAX);
 	ret = check(entry, host, &port, err);
 	if (ret)
 		return ret;
@@ -95,7 +101,8 @@ bool np_permit_allows(const struct np_permit *permit, const char *host, uint16_t
 		size_t len = (size_t)(colon - entry);
 
 		if ((!strcmp(colon + 1, "*") || !strcmp(colon + 1, port_text)) &&
-		    ((len == 1 && *entry == '*') || (len == strlen(host) && !memcmp(entry, host, len))))
+		    ((len == 1 && *entry == '*') ||
+		     (len == strlen(host) && !memcmp(entry, host, len))))
 			return true;
 	}
 	return false;

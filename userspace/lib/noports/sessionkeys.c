@@ -55,7 +55,7 @@ out:
 	return ret;
 }
 
-/* What travels is the RSA ciphertext of the base64 text, not of the raw bytes (noports.md, trap 3). */
+/* What travels is the RSA ciphertext of the base64 text, not of the raw bytes (trap 3). */
 static int seal(const struct np_secret *secret, const struct np_rsa *pk, char **out)
 {
 	char text[NP_B64_LEN(NP_AES_KEY_LEN) + 1];
@@ -100,7 +100,8 @@ static int open_one(const char *cipher, const struct np_rsa *key, size_t want, c
 	if (ret)
 		np_err_prefix(err, "session answer: %s", what);
 	else if (np_b64_decode_secret(np_secret_str(&text), text.len, out) || out->len != want)
-		ret = np_fail(err, -EBADMSG, "session answer: %s is not base64 of %zu bytes", what, want);
+		ret = np_fail(err, -EBADMSG, "session answer: %s is not base64 of %zu bytes", what,
+			      want);
 	np_secret_fini(&text);
 	return ret;
 }
@@ -114,13 +115,16 @@ int np_session_keys_open(const struct np_session_answer *answer, const struct np
 	if (!answer->key_c2d || !answer->iv_c2d)
 		return np_fail(err, -EBADMSG, "session answer: holds no session key");
 	keys->twin = answer->key_d2c && answer->iv_d2c;
-	if ((ret = open_one(answer->key_c2d, ephemeral, NP_AES_KEY_LEN, "key", &keys->key_c2d, err)) ||
+	if ((ret = open_one(answer->key_c2d, ephemeral, NP_AES_KEY_LEN, "key", &keys->key_c2d,
+			    err)) ||
 	    (ret = open_one(answer->iv_c2d, ephemeral, NP_AES_IV_LEN, "IV", &keys->iv_c2d, err)))
 		goto out;
 	if (!keys->twin)
 		ret = mirror(keys);
-	else if (!(ret = open_one(answer->key_d2c, ephemeral, NP_AES_KEY_LEN, "key D2C", &keys->key_d2c, err)))
-		ret = open_one(answer->iv_d2c, ephemeral, NP_AES_IV_LEN, "IV D2C", &keys->iv_d2c, err);
+	else if (!(ret = open_one(answer->key_d2c, ephemeral, NP_AES_KEY_LEN, "key D2C",
+				  &keys->key_d2c, err)))
+		ret = open_one(answer->iv_d2c, ephemeral, NP_AES_IV_LEN, "IV D2C", &keys->iv_d2c,
+			       err);
 out:
 	if (ret)
 		np_session_keys_fini(keys);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The AES keys of a tunnel: made by the daemon, carried under the client's ephemeral RSA key (noports.md 4.4, 6.2). */
+/* The AES keys of a tunnel: made by the daemon, carried under the client's ephemeral RSA key
+ * (noports.md 4.4, 6.2). */
 #ifndef NP_NOPORTS_SESSIONKEYS_H
 #define NP_NOPORTS_SESSIONKEYS_H
 
@@ -11,7 +12,8 @@ struct np_err;
 struct np_rsa;
 struct np_session_answer;
 
-/** struct np_session_keys - raw 32-byte keys and 16-byte IVs; all empty when the session is not encrypted. */
+/** struct np_session_keys - raw 32-byte keys and 16-byte IVs; all empty when the session is not
+ * encrypted. */
 struct np_session_keys {
 	struct np_secret key_c2d, iv_c2d;
 	struct np_secret key_d2c, iv_d2c; /* equal to the c2d ones without twin keys */

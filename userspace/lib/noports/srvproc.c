@@ -3,8 +3,8 @@
  *	STARTING --start line--> RUNNING --exit--> freed
  *	STARTING --"Exception" line, end of stderr, 15 s--> FAILED --exit--> freed
  *
- * srv runs in a session of its own with nothing inherited but /dev/null, its stderr and the secrets' pipe, so that
- * it outlives us: a restart of the daemon ends no session.
+ * srv runs in a session of its own with nothing inherited but /dev/null, its stderr and the pipe
+ * of secrets, so that it outlives us: a restart of the daemon ends no session.
  */
 #include "noports/srvproc.h"
 
@@ -53,8 +53,8 @@ struct np_srv {
 
 static int put(struct np_secret *text, const char *name, const void *value, size_t len)
 {
-	int n = snprintf((char *)text->data + text->len, SECRETS_MAX - text->len, "%s=%.*s\n", name, (int)len,
-			 (const char *)value);
+	int n = snprintf((char *)text->data + text->len, SECRETS_MAX - text->len, "%s=%.*s\n", name,
+			 (int)len, (const char *)value);
 
 	if (n < 0 || (size_t)n >= SECRETS_MAX - text->len)
 		return -E2BIG;
@@ -89,8 +89,8 @@ static int make_secrets(const struct np_srv_params *p, struct np_secret *text)
 		ret = put(text, "RV_AUTH", p->auth_line, strlen(p->auth_line));
 	if (ret || !k || !k->key_c2d.len)
 		return ret;
-	if ((ret = put_raw(text, "RV_AES_C2D", &k->key_c2d)) || (ret = put_raw(text, "RV_IV_C2D", &k->iv_c2d)) ||
-	    !k->twin)
+	if ((ret = put_raw(text, "RV_AES_C2D", &k->key_c2d)) ||
+	    (ret = put_raw(text, "RV_IV_C2D", &k->iv_c2d)) || !k->twin)
 		return ret;
 	ret = put_raw(text, "RV_AES_D2C", &k->key_d2c);
 	return ret ? ret : put_raw(text, "RV_IV_D2C", &k->iv_d2c);
@@ -147,7 +147,9 @@ static void failed(struct np_srv *srv, const char *line)
 	const char *why = strstr(line, FAIL_LINE ": ");
 	struct np_err err = NP_ERR_INIT;
 
-	np_fail(&err, -EIO, "%s", why ? why + strlen(FAIL_LINE ": ") : *line ? line : "srv ended without a message");
+	if (why)
+		line = why + strlen(FAIL_LINE ": ");
+	np_fail(&err, -EIO, "%s", *line ? line : "srv ended without a message");
 	started(srv, &err);
 }
 
@@ -223,17 +225,28 @@ static void on_exit_status(struct np_child *child, int status, void *arg)
 
 /* ---- start ---- */
 
-static int spawn(struct np_srv *srv, const struct np_srv_params *p, int secrets, int err_fd, struct np_err *err)
+static int spawn(struct np_srv *srv, const struct np_srv_params *p, int secrets, int err_fd,
+		 struct np_err *err)
 {
 	char path[PATH_MAX], port[8], local_port[8], timeout[16], fd_text[8];
-	const char *argv[20] = { path,		"--host",   p->relay_host, "--port",	  port,
-				 "--local-port", local_port, "--timeout",   timeout,	  "--secrets-fd",
-				 fd_text,	"--local-host", p->local_host ? p->local_host : "localhost" };
+	const char *argv[20] = { path,
+				 "--host",
+				 p->relay_host,
+				 "--port",
+				 port,
+				 "--local-port",
+				 local_port,
+				 "--timeout",
+				 timeout,
+				 "--secrets-fd",
+				 fd_text,
+				 "--local-host",
+				 p->local_host ? p->local_host : "localhost" };
 	int n = 13, null = open("/dev/null", O_RDWR | O_CLOEXEC), ret;
 	int fds[][2] = { { null, 0 }, { null, 1 }, { err_fd, 2 }, { secrets, SECRETS_FD } };
 	struct np_child_params params = {
 		.argv = (char *const *)(uintptr_t)argv,
-		.fds = (const int (*)[2])fds,
+		.fds = (const int(*)[2])fds,
 		.nr_fds = 4,
 		.new_session = true,
 		.loop = p->loop,

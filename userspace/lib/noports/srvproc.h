@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The bridge as a process of its own: `srv` started, told its secrets, waited for (noports.md 6.1). */
+/* The bridge as a process of its own: `srv` started, told its secrets, awaited (noports.md 6.1). */
 #ifndef NP_NOPORTS_SRVPROC_H
 #define NP_NOPORTS_SRVPROC_H
 
@@ -13,11 +13,12 @@ struct np_srv;
  * struct np_srv_params - all text and keys are borrowed for the call.
  * @loop: the default loop (child programs are watched there)
  * @side: NP_BRIDGE_CLIENT listens on the local port, NP_BRIDGE_DAEMON connects to it
- * @auth_line, @keys: as in noports/bridge.h; they travel through a pipe, never in argv or environment
+ * @auth_line, @keys: as in noports/bridge.h; they travel through a pipe, never in argv or
+ *	environment
  * @timeout_s: client side: how long it waits for the local program
  * @on_started: once, from the loop; @err code 0 when the start line came, else srv's own words
- * @on_exit: after a good start, when the process has ended; the object is freed after it. May be NULL.
- *	After a failed start the object frees itself without it.
+ * @on_exit: after a good start, when the process has ended; the object is freed after it. May be
+ *	NULL. After a failed start the object frees itself without it.
  */
 struct np_srv_params {
 	struct ev_loop *loop;
@@ -35,8 +36,8 @@ struct np_srv_params {
 };
 int np_srv_start(const struct np_srv_params *params, struct np_srv **out, struct np_err *err);
 /**
- * np_srv_forget() - no callback follows, the process goes on by itself. The object is freed. NULL is accepted.
- * Not from inside on_started, and not after a failed start.
+ * np_srv_forget() - no callback follows, the process goes on by itself. The object is freed. NULL
+ * is accepted. Not from inside on_started, and not after a failed start.
  */
 void np_srv_forget(struct np_srv *srv);
 pid_t np_srv_pid(const struct np_srv *srv);

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 /*
- * O_NONBLOCK belongs to the open file description, which a shell or ssh shares with us. Pipes and terminals can
- * be opened a second time through /proc, which gives a description of our own; a regular file cannot (it would
- * start at its beginning) and never waits anyway.
+ * O_NONBLOCK belongs to the open file description, which a shell or ssh shares with us. Pipes and
+ * terminals can be opened a second time through /proc, which gives a description of our own; a
+ * regular file cannot (it would start at its beginning) and never waits anyway.
  */
 static int reopen(int fd, bool writing)
 {
@@ -72,7 +72,8 @@ ssize_t stream_write(const struct stream *s, const void *data, size_t len)
 	if (s->may_wait && len > PIPE_BUF)
 		len = PIPE_BUF;
 	do {
-		n = s->is_socket ? send(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) : write(s->fd, data, len);
+		n = s->is_socket ? send(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+				 : write(s->fd, data, len);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }

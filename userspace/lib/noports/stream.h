@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside noports/: reading and writing a descriptor of any kind without ever waiting and without changing its
- * flags, which the processes that share it would see.
+ * Inside noports/: reading and writing a descriptor of any kind without ever waiting and without
+ * changing its flags, which the processes that share it would see.
  */
 #ifndef NP_NOPORTS_STREAM_H
 #define NP_NOPORTS_STREAM_H
@@ -16,7 +16,10 @@ struct stream {
 	bool may_wait; /* not ours to make non-blocking: only as much is written as fits for sure */
 };
 
-#define STREAM_INIT { -1, false, false }
+#define STREAM_INIT                                                                                \
+	{                                                                                          \
+		-1, false, false                                                                   \
+	}
 
 /** stream_open() - take @fd; @writing tells the direction that will be used. */
 void stream_open(struct stream *s, int fd, bool writing);

@@ -6,8 +6,9 @@
  *	READING --read, part written--> STUCK (rest kept, reading stopped) --written--> READING
  *	READING --end of stream--> FINISHED (far end half-closed)
  *
- * Reading happens only while nothing is stuck, so an end of stream is always seen after the last byte was written.
- * Both FINISHED is the orderly end; any error ends the tunnel and resets the sockets.
+ * Reading happens only while nothing is stuck, so an end of stream is always seen after the last
+ * byte was written. Both FINISHED is the orderly end; any error ends the tunnel and resets the
+ * sockets.
  */
 #include "noports/tunnel.h"
 
@@ -28,7 +29,8 @@
 #define READS_PER_TURN 4
 #define CHECK_S 20.
 
-/* Every tunnel of the process reads here in turn: bytes stay only where they are stuck. One loop, one thread. */
+/* Every tunnel of the process reads here in turn: bytes stay only where they are stuck. One loop,
+ * one thread. */
 static uint8_t shared[CHUNK];
 
 struct pump {
@@ -167,8 +169,9 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 }
 
 /*
- * After a half-close nobody reads that socket any more, so the reset of a peer that is gone altogether (relays
- * in the field destroy both directions, noports.md 5.3) would go unnoticed for as long as the other end is idle.
+ * After a half-close nobody reads that socket any more, so the reset of a peer that is gone
+ * altogether (relays in the field destroy both directions, noports.md 5.3) would go unnoticed for
+ * as long as the other end is idle.
  */
 static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -210,12 +213,15 @@ static int take_early_bytes(struct np_tunnel *t, const struct np_tunnel_params *
 		return 0;
 	np_buf_take(&down->stuck, params->from_relay);
 	down->bytes += down->stuck.len;
-	return down->ctr && down->stuck.len ? np_aesctr_xor(down->ctr, down->stuck.data, down->stuck.len) : 0;
+	return down->ctr && down->stuck.len
+		       ? np_aesctr_xor(down->ctr, down->stuck.data, down->stuck.len)
+		       : 0;
 }
 
 static void discard(const struct np_tunnel_params *params)
 {
-	struct stream in = { params->local_in, false, false }, out = { params->local_out, false, false };
+	struct stream in = { params->local_in, false, false },
+		      out = { params->local_out, false, false };
 	struct stream relay = { params->relay, false, false };
 
 	if (in.fd != out.fd)
@@ -226,7 +232,8 @@ static void discard(const struct np_tunnel_params *params)
 	np_aesctr_free(params->decrypt);
 }
 
-int np_tunnel_open(const struct np_tunnel_params *params, struct np_tunnel **out, struct np_err *err)
+int np_tunnel_open(const struct np_tunnel_params *params, struct np_tunnel **out,
+		   struct np_err *err)
 {
 	struct np_tunnel *t = calloc(1, sizeof(*t));
 	bool one_socket = params->local_in == params->local_out;
@@ -245,7 +252,8 @@ int np_tunnel_open(const struct np_tunnel_params *params, struct np_tunnel **out
 	if (!one_socket)
 		stream_open(&t->local_out, params->local_out, true);
 	init_pump(t, &t->up, &t->local_in, &t->relay, params->encrypt);
-	init_pump(t, &t->down, &t->relay, one_socket ? &t->local_in : &t->local_out, params->decrypt);
+	init_pump(t, &t->down, &t->relay, one_socket ? &t->local_in : &t->local_out,
+		  params->decrypt);
 	ev_timer_init(&t->check, on_check, 0., CHECK_S);
 	t->check.data = t;
 	ret = take_early_bytes(t, params);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pump of one encrypted tunnel: bytes between a local program and the relay, AES-256-CTR applied in place on
- * the way (noports.md 6.2), back-pressure both ways, half-close after the last byte.
+ * The pump of one encrypted tunnel: bytes between a local program and the relay, AES-256-CTR
+ * applied in place on the way (noports.md 6.2), back-pressure both ways, half-close after the last
+ * byte.
  */
 #ifndef NP_NOPORTS_TUNNEL_H
 #define NP_NOPORTS_TUNNEL_H
@@ -16,15 +17,19 @@ struct np_tunnel;
 
 /**
  * struct np_tunnel_params - what is pumped.
- * @local_in, @local_out: one socket (equal numbers) or two descriptors of any kind (pipe, terminal, file); taken
+ * @local_in, @local_out: one socket (equal numbers) or two descriptors of any kind (pipe,
+ *	terminal, file); taken
  * @relay: connected stream socket; taken
- * @encrypt: for local to relay, @decrypt: for relay to local; taken; NULL leaves that direction as it is
- * @to_relay: bytes that go to the relay first and as they are (the rest of an authentication line); moved out
+ * @encrypt: for local to relay, @decrypt: for relay to local; taken; NULL leaves that direction
+ *	as it is
+ * @to_relay: bytes that go to the relay first and as they are (the rest of an authentication
+ *	line); moved out
  * @from_relay: bytes already read from the relay, not yet decrypted; moved out. Both may be NULL
- * @on_end: once, from the loop; @err code 0 when both directions finished in order. The owner then calls
- *	np_tunnel_close()
- * Descriptors and ciphers are taken also on failure. No flag of a descriptor is changed: other processes may
- * share it. The program must ignore SIGPIPE when @local_out is a pipe.
+ * @on_end: once, from the loop; @err code 0 when both directions finished in order. The owner
+ *	then calls np_tunnel_close()
+ *
+ * Descriptors and ciphers are taken also on failure. No flag of a descriptor is changed: other
+ * processes may share it. The program must ignore SIGPIPE when @local_out is a pipe.
  */
 struct np_tunnel_params {
 	struct ev_loop *loop;
@@ -35,7 +40,8 @@ struct np_tunnel_params {
 	void (*on_end)(struct np_tunnel *tunnel, const struct np_err *err, void *arg);
 	void *arg;
 };
-int np_tunnel_open(const struct np_tunnel_params *params, struct np_tunnel **out, struct np_err *err);
+int np_tunnel_open(const struct np_tunnel_params *params, struct np_tunnel **out,
+		   struct np_err *err);
 /** np_tunnel_close() - close everything; what was not delivered yet is lost. NULL is accepted. */
 void np_tunnel_close(struct np_tunnel *tunnel);
 /** np_tunnel_bytes() - how much was read from the local side and from the relay. */
