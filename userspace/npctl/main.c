@@ -24,12 +24,17 @@ static const struct cli_cmd cmds[] = {
 		"issue a fresh server certificate", .args = "DIR", .min_args = 1, .max_args = 1),
 	CLI_CMD("realm list", npctl_realm_list, npctl_json_opts, "show the atSigns of a realm",
 		.args = "DIR", .min_args = 1, .max_args = 1),
+	CLI_CMD("probe", npctl_probe, npctl_json_opts, "what this host can do, one line a back end"),
+	CLI_CMD("express status", npctl_express_status, npctl_json_opts,
+		"what the kernel relays in this network namespace"),
+	CLI_CMD("express flush", npctl_express_flush, NULL,
+		"end all sessions in express and remove it from every interface"),
 	CLI_CMD_END
 };
 
 static const struct cli_prog prog = {
 	.name = "npctl",
-	.purpose = "make and edit a private realm",
+	.purpose = "make and edit a private realm, look at what the kernel relays",
 	.cmds = cmds,
 	.need_cmd = true,
 };

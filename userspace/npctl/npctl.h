@@ -31,5 +31,8 @@ int npctl_realm_init(void *conf, const struct cli_parse *parse);
 int npctl_realm_add(void *conf, const struct cli_parse *parse);
 int npctl_realm_renew(void *conf, const struct cli_parse *parse);
 int npctl_realm_list(void *conf, const struct cli_parse *parse);
+int npctl_probe(void *conf, const struct cli_parse *parse);
+int npctl_express_status(void *conf, const struct cli_parse *parse);
+int npctl_express_flush(void *conf, const struct cli_parse *parse);
 
 #endif
