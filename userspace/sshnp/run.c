@@ -12,10 +12,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "conf.h"
-#include "detached.h"
 #include "ev/child.h"
 #include "net/sock.h"
 #include "noports/bridge.h"
+#include "noports/srvproc.h"
 #include "progress.h"
 #include "session.h"
 #include "sshcmd.h"
@@ -40,7 +40,7 @@ struct run {
 	const struct sshnp_conf *conf;
 	struct session_result *result;
 	struct np_bridge *bridge;
-	struct detached *detached;
+	struct np_srv *srv; /* detached bridge */
 	struct np_child *tunnel, *ssh;
 	ev_timer tunnel_timer;
 	uint16_t bridge_port; /* where the bridge listens */
@@ -265,14 +265,39 @@ static int open_bridge(struct run *run, struct np_err *err)
 	return np_bridge_open(&params, &run->bridge, err);
 }
 
-static void on_detached_ready(const struct np_err *err, void *arg)
+static void on_srv_started(struct np_srv *srv, const struct np_err *err, void *arg)
 {
 	struct run *run = arg;
 
-	if (err->code)
-		finish(run, 1, err);
-	else
+	(void)srv;
+	if (!err->code) {
 		go_on(run);
+		return;
+	}
+	run->srv = NULL; /* it frees itself after a failed start */
+	finish(run, 1, err);
+}
+
+static void on_srv_exit(struct np_srv *srv, int status, void *arg)
+{
+	struct run *run = arg;
+
+	(void)srv;
+	(void)status;
+	run->srv = NULL;
+}
+
+static int start_detached(struct run *run, struct np_err *err)
+{
+	struct np_srv_params params = {
+		.loop = run->loop, .side = NP_BRIDGE_CLIENT, .relay_host = run->result->relay.address,
+		.relay_port = run->result->relay.port_a, .local_host = "127.0.0.1", .local_port = run->bridge_port,
+		.timeout_s = LOCAL_WAIT_MS / 1000,
+		.auth_line = run->result->auth_line.len ? np_buf_str(&run->result->auth_line) : NULL,
+		.keys = &run->result->keys, .on_started = on_srv_started, .on_exit = on_srv_exit, .arg = run,
+	};
+
+	return np_srv_start(&params, &run->srv, err);
 }
 
 /* The port is free now and bound by another process in a moment: a race that peers accept too (noports.md 8.4). */
@@ -312,8 +337,7 @@ int run_start(struct ev_loop *loop, const struct sshnp_conf *conf, struct sessio
 		run->bridge_port = conf->encrypt ? conf->local_port : 0;
 		ret = pick_port(&run->bridge_port, err);
 		if (!ret)
-			ret = detached_start(loop, conf, result, run->bridge_port, on_detached_ready, run,
-					     &run->detached, err);
+			ret = start_detached(run, err);
 	} else if (!ret) {
 		ret = open_bridge(run, err);
 	}
@@ -335,7 +359,7 @@ void run_free(struct run *run)
 	np_child_forget(run->ssh);
 	np_child_forget(run->tunnel);
 	np_bridge_close(run->bridge);
-	detached_free(run->detached);
+	np_srv_forget(run->srv);
 	drop_key_file(run);
 	free(run);
 }
