@@ -112,6 +112,31 @@ sockets_in() { # sockets_in NS: established TCP sockets
 	in_ns "$1" ss -Htn state established | wc -l
 }
 
+# xp_talk FAMILY SECONDS: a silent pair is promoted, then 300 kB go to the device's echo server and back.
+xp_talk() {
+	local to=10.91.1.2/7100
+	[ "$1" = 4 ] || to=fd00:1::2/7101
+	[ -f "$NP_TMP/sent" ] || head -c 300000 /dev/urandom >"$NP_TMP/sent"
+	rm -f "$NP_TMP/go" "$NP_TMP/got"
+	# shellcheck disable=SC2016
+	start_bg talker -n client timeout "$2" bash -c '
+		exec 3<>"/dev/tcp/$1" || exit 1
+		until [ -e "$2/go" ]; do sleep 0.02; done
+		cat "$2/sent" >&3 &
+		head -c 300000 <&3 >"$2/got"' talker "$to" "$NP_TMP"
+	wait_for 5 xp_is "relay$1" '.express == 1' || fail "the silent pair is not promoted: $(xp_status "relay$1" .why)"
+	: >"$NP_TMP/go"
+	wait_for "$2" load_ended talker
+	unset 'DAEMON_PID[talker]'
+	same_content "$NP_TMP/sent" "$NP_TMP/got"
+}
+
+xp_echo() { # instead of xp_serve
+	start_bg echo4 -n device xpstep echo 10.91.2.1 7000
+	start_bg echo6 -n device xpstep echo fd00:2::1 7001
+	wait_for 10 xp_listens device 7000 && wait_for 10 xp_listens device 7001 || fail "the echo servers do not listen"
+}
+
 xp_down() { in_ns relay xpflush; }
 
 # The namespaces are gone when on_exit is called, so the pins have to go before.

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "net/sock.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,23 @@ static int wait_readable(int fd, int ms)
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	return poll(&p, 1, ms);
+}
+
+static int send_all(int fd, const char *data, ssize_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, data, (size_t)len);
+		if (n < 0 && (errno != EAGAIN || poll(&p, 1, 20000) <= 0))
+			return -1;
+		if (n > 0) {
+			data += n;
+			len -= n;
+		}
+	}
+	return 0;
 }
 
 static int echo(const struct np_addr *addr, const char *ip)
@@ -33,7 +51,7 @@ static int echo(const struct np_addr *addr, const char *ip)
 			continue;
 		np_sock_tune(fd);
 		while (wait_readable(fd, -1) > 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
-			if (write(fd, buf, (size_t)n) != n)
+			if (send_all(fd, buf, n))
 				break;
 		}
 		close(fd);

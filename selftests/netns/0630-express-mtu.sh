@@ -23,29 +23,9 @@ ip -n "$(ns_name relay)" route add 10.91.2.0/24 via 10.91.3.1
 ip -n "$(ns_name relay)" -6 route add fd00:2::/64 via fd00:3::1
 wait_for 10 np_links_settled client relay router device || fail "the links do not come up"
 
-start_bg echo4 -n device xpstep echo 10.91.2.1 7000
-start_bg echo6 -n device xpstep echo fd00:2::1 7001
-wait_for 10 xp_listens device 7000 && wait_for 10 xp_listens device 7001 || fail "the echo servers do not listen"
+xp_echo
 xp_relay relay4 4 --backend express
 xp_relay relay6 6 --backend express
-head -c 300000 /dev/urandom >"$NP_TMP/sent"
-
-# talk FAMILY SECONDS: a pair is promoted while it is silent, then 300 kB go to the device and back.
-talk() {
-	local to=10.91.1.2/7100
-	[ "$1" = 4 ] || to=fd00:1::2/7101
-	rm -f "$NP_TMP/go" "$NP_TMP/got"
-	start_bg talker -n client timeout "$2" bash -c '
-		exec 3<>"/dev/tcp/$1" || exit 1
-		until [ -e "$2/go" ]; do sleep 0.02; done
-		cat "$2/sent" >&3 &
-		head -c 300000 <&3 >"$2/got"' talker "$to" "$NP_TMP"
-	wait_for 5 xp_is "relay$1" '.express == 1' || fail "the silent pair is not promoted: $(xp_status "relay$1" .why)"
-	: >"$NP_TMP/go"
-	wait_for "$2" load_ended talker
-	unset 'DAEMON_PID[talker]'
-	same_content "$NP_TMP/sent" "$NP_TMP/got"
-}
 
 pmtu_of() { # pmtu_of FAMILY: what the client has learnt about its way to the relay
 	local to=10.91.1.2
@@ -54,7 +34,7 @@ pmtu_of() { # pmtu_of FAMILY: what the client has learnt about its way to the re
 }
 
 for family in 4 6; do
-	check "IPv$family: 300 kB each way through a narrow link" talk $family 20
+	check "IPv$family: 300 kB each way through a narrow link" xp_talk $family 20
 	check "IPv$family: the client has learnt its size from the translated message" grep -q 'mtu 1300' <(pmtu_of $family)
 	wait_for 5 xp_is relay$family '.pairs == 0' || fail "the pair does not end"
 	in_ns client ip route flush cache 2>/dev/null || true
@@ -72,7 +52,7 @@ in_ns router nft -f - <<-'NFT'
 NFT
 in_ns client sysctl -qw net.ipv4.tcp_mtu_probing=1
 in_ns relay ip route flush cache 2>/dev/null || true
-check "IPv4: where no message comes, the client's own probing finds a way" talk 4 40
+check "IPv4: where no message comes, the client's own probing finds a way" xp_talk 4 40
 wait_for 5 xp_is relay4 '.pairs == 0' || fail "the pair does not end"
 
 ip -n "$(ns_name relay)" link set tod mtu 1280
