@@ -78,6 +78,11 @@ int np_sock_accept(int listen_fd, struct np_addr *peer)
 	return fd;
 }
 
+void np_sock_be_patient(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+}
+
 int np_sock_connect_start(const struct np_addr *addr)
 {
 	int fd, ret;

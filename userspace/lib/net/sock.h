@@ -23,6 +23,11 @@ int np_sock_accept(int listen_fd, struct np_addr *peer);
  * a dead peer is noticed. Best effort: a socket pair is left as it is.
  */
 void np_sock_tune(int fd);
+/**
+ * np_sock_be_patient() - for sockets that carry somebody's session: lift TCP_USER_TIMEOUT, which would end it when its
+ * reader pauses for two minutes. Keep-alive and the retransmission limit still find dead peers.
+ */
+void np_sock_be_patient(int fd);
 /** np_sock_connect_start() - begin a non-blocking connect. Return: descriptor, or negative errno. */
 int np_sock_connect_start(const struct np_addr *addr);
 /** np_sock_error() - take SO_ERROR as a negative errno, 0 when none. */

@@ -144,6 +144,8 @@ static void join_when_complete(struct np_bridge *b)
 	if (b->local_in < 0 || b->relay < 0)
 		return;
 	ev_timer_stop(b->loop, &b->deadline);
+	np_sock_be_patient(b->relay);
+	np_sock_be_patient(b->local_in);
 	b->state = JOINED;
 	ret = clear ? join_clear(b, &err) : join_tunnel(b, &err);
 	if (ret)

@@ -18,8 +18,6 @@
 #include "net/sock.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -202,18 +200,6 @@ static void make_room(struct np_relay_session *session, unsigned int side,
 		refuse(first_unproven(session, side), "too many unauthenticated sockets", NULL);
 }
 
-/*
- * A tunnel may stand still for long: a reader that pauses keeps its window shut, which
- * TCP_USER_TIMEOUT would end. Keep-alive and the retransmission limit still find dead peers.
- */
-static void tune(int fd)
-{
-	unsigned int never = 0;
-
-	np_sock_tune(fd);
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &never, sizeof(never));
-}
-
 static struct np_arrival *arrival_new(struct np_relay_session *session, unsigned int side, int fd,
 				      const struct np_addr *peer)
 {
@@ -249,7 +235,7 @@ void np_admit(struct np_relay_session *session, unsigned int side, int fd,
 		refuse(arrival, "descriptors are short", NULL);
 		return;
 	}
-	tune(fd);
+	np_sock_be_patient(fd);
 	if (!session->params.auth[side]) {
 		np_session_enqueue(arrival);
 		return;
