@@ -247,6 +247,46 @@ static bool note_expired(const char *tenant, const char *key, void *arg)
 	return ++seen->nr != seen->stop_after;
 }
 
+static bool see_log(const struct np_log_entry *entry, void *arg)
+{
+	struct seen *seen = arg;
+	size_t len = strlen(seen->text);
+
+	snprintf(seen->text + len, sizeof(seen->text) - len, "%lld%c%s=%s;",
+		 (long long)entry->commit_id, entry->op, entry->key,
+		 entry->rec ? entry->rec->value : "-");
+	return ++seen->nr != seen->stop_after;
+}
+
+static void log_lists_the_newest_per_key(void)
+{
+	struct seen up = {0}, down = {.stop_after = 1}, none = {0}, other = {0};
+	struct np_store_usage usage;
+	int64_t id;
+
+	fresh();
+	KTAP_EQ(put("@a", "x@a", "1", 0) | put("@a", "y@a", "22", 0), 0);
+	store->ops->log_append(store, "@a", "x@a", '*', &id, NULL);
+	store->ops->log_append(store, "@a", "y@a", '*', &id, NULL);
+	store->ops->log_append(store, "@a", "z@a", '-', &id, NULL);
+	store->ops->log_append(store, "@a", "x@a", '#', &id, NULL);
+	store->ops->log_append(store, "@b", "x@b", '*', &id, NULL);
+	KTAP_EQ(store->ops->log_list(store, "@a", 0, false, see_log, &up), 0);
+	KTAP_STREQ(up.text, "1*y@a=22;2-z@a=-;3#x@a=1;");
+	KTAP_EQ(store->ops->log_list(store, "@a", -1, true, see_log, &down), 0);
+	KTAP_STREQ(down.text, "3#x@a=1;");
+	KTAP_EQ(store->ops->log_list(store, "@a", 3, false, see_log, &none), 0);
+	KTAP_EQ(none.nr, 0);
+	KTAP_EQ(store->ops->log_list(store, "@b", -1, false, see_log, &other), 0);
+	KTAP_STREQ(other.text, "0*x@b=-;");
+	KTAP_EQ(store->ops->usage(store, "@a", &usage), 0);
+	KTAP_EQ(usage.nr_keys, 2);
+	KTAP_EQ(usage.nr_bytes, 2 * (3 + 7) + 3);
+	KTAP_EQ(usage.nr_notes, 0);
+	KTAP_EQ(store->ops->usage(store, "@none", &usage), 0);
+	KTAP_EQ(usage.nr_keys, 0);
+}
+
 static void expiry_takes_only_what_is_due(void)
 {
 	struct seen seen = {0}, left = {0};
@@ -624,6 +664,7 @@ int main(void)
 	KTAP_RUN(visitor_may_use_the_store);
 	KTAP_RUN(rollback_undoes_all);
 	KTAP_RUN(commit_ids_count_per_tenant);
+	KTAP_RUN(log_lists_the_newest_per_key);
 	KTAP_RUN(expiry_takes_only_what_is_due);
 	KTAP_RUN(notes_keep_their_order);
 	KTAP_RUN(queue_holds_unsent_ones);

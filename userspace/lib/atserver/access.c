@@ -55,6 +55,29 @@ bool np_access_note(struct np_session *s, const char *key)
 	return np_enrol_match(enrol, name, false, &manage);
 }
 
+bool np_access_note_change(struct np_session *s, const char *key)
+{
+	char name[NP_KEY_MAX];
+
+	return !s->enrol_id || (cut_name(key, name, sizeof(name)) && may_use(s, name, true));
+}
+
+bool np_access_log(struct np_session *s, const char *key)
+{
+	const struct np_enrol *enrol = np_access_enrol(s);
+	char name[NP_KEY_MAX];
+	const char *ns;
+
+	if (np_access_is_secret(key))
+		return false;
+	if (!s->enrol_id)
+		return true;
+	if (!enrol || !cut_name(key, name, sizeof(name)))
+		return false;
+	ns = np_key_namespace(name);
+	return !*ns || np_enrol_has(enrol, "*", false) || np_enrol_has(enrol, ns, false);
+}
+
 bool np_access_scan(struct np_session *s, const char *key)
 {
 	const struct np_enrol *enrol = np_access_enrol(s);

@@ -18,6 +18,10 @@ const struct np_enrol *np_access_enrol(struct np_session *s);
 bool np_access_key(struct np_session *s, const struct np_key *key, bool write);
 /** np_access_note() - may this connection see a notification with the full key @key? */
 bool np_access_note(struct np_session *s, const char *key);
+/** np_access_note_change() - may it send or remove a notification with the full key @key? */
+bool np_access_note_change(struct np_session *s, const char *key);
+/** np_access_log() - may it see the entry of the commit log for @key (13.2)? */
+bool np_access_log(struct np_session *s, const char *key);
 /** np_access_scan() - may this connection see the stored key @key in a scan? */
 bool np_access_scan(struct np_session *s, const char *key);
 /** np_access_manage() - may this owner connection decide about enrolments? */

@@ -18,6 +18,7 @@
 
 #define NP_COMMAND_MAX 10240000 /* bytes of one command (3.3) */
 
+struct np_capture;
 struct np_enrol;
 struct np_monitor;
 struct np_outbound;
@@ -26,6 +27,7 @@ struct np_delivery;
 struct np_queue;
 struct np_rsa;
 struct np_tls;
+struct np_visits;
 
 enum np_auth { NP_AUTH_NONE, NP_AUTH_OWNER, NP_AUTH_POL };
 
@@ -50,6 +52,10 @@ struct np_tenant {
 	struct np_rsa *signing;
 	struct np_monitor_list monitors;
 	struct np_map enrols; /* enrolment id -> struct np_enrol, a cache of the store */
+	struct np_map blocked; /* atSigns that may not connect, a cache of the store */
+	bool blocked_known;
+	struct np_visits *visits;  /* for stats; NULL until somebody came */
+	int64_t login_at, pkam_at; /* wall clock of the last ones, 0 since the start none */
 	STAILQ_ENTRY(np_tenant) dirty;
 	long long wrong_otp_at_ms; /* monotonic */
 	unsigned char nr_wrong_otp;
@@ -74,6 +80,7 @@ struct np_session {
 	char *peer;	/* pol: "@bob" */
 	char *enrol_id; /* owner with an enrolment */
 	struct np_monitor *monitor;
+	struct np_capture *capture; /* inside a batch: where the answer goes */
 	void *op; /* the command being waited for, and how to end it early */
 	void (*op_cancel)(void *op);
 	TAILQ_ENTRY(np_session) idle;

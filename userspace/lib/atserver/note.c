@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "atserver/note.h"
 
+#include "atserver/block.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
 #include "atserver/record.h"
@@ -160,18 +161,21 @@ int np_note_receive(struct np_tenant *tenant, const char *from, struct np_note_s
 static int send_away(struct np_tenant *tenant, struct np_note_spec *spec)
 {
 	struct np_tenant *local = np_tenant_find(tenant->srv, spec->to);
+	bool blocked = local && np_block_has(local, tenant->name);
 	struct np_note note = {.dir = NP_NOTE_SENT,
-			       .status = local ? NP_NOTE_DELIVERED : NP_NOTE_QUEUED};
+			       .status = blocked ? NP_NOTE_ERRORED
+					 : local ? NP_NOTE_DELIVERED
+						 : NP_NOTE_QUEUED};
 	struct np_buf meta = NP_BUF_INIT;
 	int ret = store_note(tenant, spec, tenant->name, spec->to, &note, &meta);
 
-	if (!ret && local) {
+	if (!ret && local && !blocked) {
 		ret = np_note_receive(local, tenant->name, spec);
 		/* Only a sender that guessed somebody else's id meets this; its notification is
 		 * lost. */
 		if (ret == -EEXIST)
 			ret = 0;
-	} else if (!ret && np_turn_send(tenant, &note, spec->is_latest ? spec->notifier : NULL,
+	} else if (!ret && !local && np_turn_send(tenant, &note, spec->is_latest ? spec->notifier : NULL,
 					spec->depth)) {
 		ret = np_turn_failed(tenant->srv, -ENOMEM, "out of memory", tenant->name);
 	}
@@ -290,15 +294,14 @@ static struct np_json *line_meta(const struct np_note *note, const struct np_met
 	return NULL;
 }
 
-int np_note_line(const struct np_note *note, struct np_buf *buf)
+struct np_json *np_note_json(const struct np_note *note)
 {
-	struct np_json *json = np_json_obj(), *stored, *inner;
+	struct np_json *json = np_json_obj(), *stored, *inner = NULL;
 	struct np_meta meta;
-	int ret = -ENOMEM;
 
 	stored = np_json_parse(note->meta, strlen(note->meta), "notification", NULL);
 	if (!json || !stored)
-		goto out;
+		goto fail;
 	np_meta_from_json(&meta, stored);
 	inner = line_meta(note, &meta);
 	if (!inner || np_json_set_str(json, "id", note->id) ||
@@ -309,15 +312,27 @@ int np_note_line(const struct np_note *note, struct np_buf *buf)
 	    np_json_set_int(json, "epochMillis", note->epoch_ms) ||
 	    np_json_set_str(json, "messageType",
 			    note->type[0] == 't' ? "MessageType.text" : "MessageType.key") ||
-	    np_json_set_bool(json, "isEncrypted", np_meta_num(&meta, NP_META_IS_ENCRYPTED, 0))) {
-		np_json_put(inner);
-		goto out;
-	}
-	if (!np_json_set(json, "metadata", inner) && !np_buf_append_str(buf, "notification: ") &&
-	    !np_json_write(json, buf) && !np_buf_append_str(buf, "\n"))
-		ret = 0;
-out:
+	    np_json_set_bool(json, "isEncrypted", np_meta_num(&meta, NP_META_IS_ENCRYPTED, 0)) ||
+	    np_json_set(json, "metadata", np_json_ref(inner)))
+		goto fail;
+	np_json_put(inner);
 	np_json_put(stored);
+	return json;
+fail:
+	np_json_put(inner);
+	np_json_put(stored);
+	np_json_put(json);
+	return NULL;
+}
+
+int np_note_line(const struct np_note *note, struct np_buf *buf)
+{
+	struct np_json *json = np_note_json(note);
+	int ret = -ENOMEM;
+
+	if (json && !np_buf_append_str(buf, "notification: ") && !np_json_write(json, buf) &&
+	    !np_buf_append_str(buf, "\n"))
+		ret = 0;
 	np_json_put(json);
 	return ret;
 }

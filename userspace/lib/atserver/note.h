@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct np_buf;
+struct np_json;
 struct np_note;
 struct np_tenant;
 
@@ -47,6 +48,8 @@ int np_note_self(struct np_tenant *tenant, const char *key, const char *value, i
  * keys. */
 int np_note_auto(struct np_tenant *tenant, const char *key_text, const char *value,
 		 const struct np_meta *meta, bool is_delete);
+/** np_note_json() - the object of a notification line (12.2). Return: new value or NULL. */
+struct np_json *np_note_json(const struct np_note *note);
 /** np_note_line() - append the "notification: {...}" line of @note. */
 int np_note_line(const struct np_note *note, struct np_buf *buf);
 

@@ -512,3 +512,8 @@ void np_outbound_close(struct np_outbound *out)
 	np_map_fini(&out->conns, NULL);
 	free(out);
 }
+
+unsigned int np_outbound_nr(const struct np_outbound *out)
+{
+	return out->nr;
+}

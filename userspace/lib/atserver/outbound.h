@@ -43,6 +43,8 @@ void np_outbound_close(struct np_outbound *out); /* no callback follows */
 int np_outbound_send(struct np_outbound *out, const struct np_request *req);
 /** np_outbound_cancel() - no callback with this @arg follows. */
 void np_outbound_cancel(struct np_outbound *out, const void *arg);
+/** np_outbound_nr() - connections to other servers, also those being made. */
+unsigned int np_outbound_nr(const struct np_outbound *out);
 /** np_outbound_tick() - drop idle connections; call about once a second. */
 void np_outbound_tick(struct np_outbound *out);
 

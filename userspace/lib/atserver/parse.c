@@ -31,12 +31,20 @@ static const struct {
 	{"delete:", NP_VERB_DELETE, false, false},
 	{"monitor", NP_VERB_MONITOR, false, true},
 	{"notify:status:", NP_VERB_NOTIFY_STATUS, false, false},
+	{"notify:list", NP_VERB_NOTIFY_LIST, false, true},
+	{"notify:fetch:", NP_VERB_NOTIFY_FETCH, false, false},
+	{"notify:remove:", NP_VERB_NOTIFY_REMOVE, false, false},
+	{"notify:all:", NP_VERB_NOTIFY_ALL, false, false},
 	{"notify:", NP_VERB_NOTIFY, false, false},
 	{"info", NP_VERB_INFO, false, true},
 	{"noop:", NP_VERB_NOOP, false, false},
 	{"enroll:", NP_VERB_ENROLL, false, false},
 	{"otp:", NP_VERB_OTP, false, false},
 	{"keys:", NP_VERB_KEYS, false, false},
+	{"sync:from:", NP_VERB_SYNC, false, false},
+	{"batch:", NP_VERB_BATCH, false, false},
+	{"stats", NP_VERB_STATS, false, true},
+	{"config:", NP_VERB_CONFIG, false, false},
 };
 
 /* Compares like the verb's name in the table, skipping the line's spaces in front of a colon. */

@@ -32,6 +32,14 @@ enum np_verb {
 	NP_VERB_MONITOR,
 	NP_VERB_NOTIFY,
 	NP_VERB_NOTIFY_STATUS,
+	NP_VERB_NOTIFY_LIST,
+	NP_VERB_NOTIFY_FETCH,
+	NP_VERB_NOTIFY_REMOVE,
+	NP_VERB_NOTIFY_ALL,
+	NP_VERB_SYNC,
+	NP_VERB_BATCH,
+	NP_VERB_STATS,
+	NP_VERB_CONFIG,
 	NP_VERB_INFO,
 	NP_VERB_NOOP,
 	NP_VERB_ENROLL,
@@ -98,6 +106,22 @@ struct np_req_monitor {
 	char *regex;	  /* or NULL */
 };
 
+struct np_req_sync {
+	int64_t after; /* -1: from the beginning */
+	char *regex;   /* or NULL */
+};
+
+#define NP_STAT_NR 15
+struct np_req_stats {
+	uint16_t ids; /* bit n-1 is statistic n */
+	char *regex;  /* or NULL */
+};
+
+struct np_req_notify_list {
+	int64_t from_ms, until_ms; /* wall clock, [from, until) */
+	char *regex;		   /* or NULL */
+};
+
 /* Each takes the rest that np_parse_verb() gave. Return: 0, or -EINVAL with what is wrong (AT0003).
  */
 int np_parse_from(char *rest, struct np_req_from *req, struct np_err *err);
@@ -108,6 +132,9 @@ int np_parse_lookup(char *rest, struct np_req_lookup *req, struct np_err *err);
 int np_parse_scan(char *rest, struct np_req_scan *req, struct np_err *err);
 int np_parse_notify(char *rest, struct np_req_notify *req, struct np_err *err);
 int np_parse_monitor(char *rest, struct np_req_monitor *req, struct np_err *err);
+int np_parse_sync(char *rest, struct np_req_sync *req, struct np_err *err);
+int np_parse_stats(char *rest, struct np_req_stats *req, struct np_err *err);
+int np_parse_notify_list(char *rest, struct np_req_notify_list *req, struct np_err *err);
 /** np_parse_delete() - the key is what remains; "priority:x:" and the like are skipped. */
 int np_parse_delete(char *rest, char **key, struct np_err *err);
 /** np_parse_take() - cut the text in front of the next @sep off *@p. Return: it, or NULL without a

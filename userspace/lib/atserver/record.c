@@ -20,17 +20,14 @@ struct read_ctx {
 	int ret;
 };
 
-static bool copy_record(const char *key, const struct np_record *rec, void *arg)
+int np_rec_copy(const struct np_record *rec, struct np_rec *out)
 {
-	struct read_ctx *ctx = arg;
-	struct np_rec *out = ctx->out;
-
-	(void)key;
+	memset(out, 0, sizeof(*out));
 	out->value = malloc(rec->value_len + 1);
 	out->json = np_json_parse(rec->meta, strlen(rec->meta), "stored metadata", NULL);
 	if (!out->value || !out->json) {
-		ctx->ret = -ENOMEM;
-		return false;
+		np_rec_fini(out);
+		return -ENOMEM;
 	}
 	if (rec->value_len)
 		memcpy(out->value, rec->value, rec->value_len);
@@ -43,7 +40,16 @@ static bool copy_record(const char *key, const struct np_record *rec, void *arg)
 	out->expires_at = rec->expires_at;
 	out->refresh_at = rec->refresh_at;
 	out->version = rec->version;
-	return true;
+	return 0;
+}
+
+static bool copy_record(const char *key, const struct np_record *rec, void *arg)
+{
+	struct read_ctx *ctx = arg;
+
+	(void)key;
+	ctx->ret = np_rec_copy(rec, ctx->out);
+	return false;
 }
 
 int np_rec_get(struct np_tenant *tenant, const char *key, struct np_rec *out)
@@ -64,7 +70,7 @@ int np_rec_get(struct np_tenant *tenant, const char *key, struct np_rec *out)
 
 void np_rec_fini(struct np_rec *rec)
 {
-	if (rec->value)
+	if (rec->value && rec->value_len)
 		np_wipe(rec->value, rec->value_len);
 	free(rec->value);
 	np_json_put(rec->json);

@@ -12,6 +12,7 @@
 
 struct np_json;
 struct np_key;
+struct np_record;
 struct np_tenant;
 
 /* A record read from the store; owns its memory. Times in wall-clock milliseconds, 0 = none. */
@@ -25,6 +26,8 @@ struct np_rec {
 
 /** np_rec_get() - also what is not visible now. Return: 0, -ENOENT, or the store's error. */
 int np_rec_get(struct np_tenant *tenant, const char *key, struct np_rec *out);
+/** np_rec_copy() - the same from what the store lends. Return: 0 or -ENOMEM. */
+int np_rec_copy(const struct np_record *rec, struct np_rec *out);
 void np_rec_fini(struct np_rec *rec); /* wipes the value */
 bool np_rec_exists(struct np_tenant *tenant, const char *key);
 /** np_rec_is_visible() - born and not expired. */

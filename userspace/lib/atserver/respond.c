@@ -103,14 +103,31 @@ static size_t prompt(const struct np_session *s, bool is_error, char dst[NP_ATSI
 	return (size_t)snprintf(dst, NP_ATSIGN_MAX + 1, "%s@", name);
 }
 
+/* @code NULL: no error. Only the last answer of a command counts. */
+static void capture(struct np_session *s, const char *code, const void *text, size_t len)
+{
+	struct np_capture *c = s->capture;
+
+	np_buf_fini(&c->text);
+	c->is_error = code != NULL;
+	np_str_copy(c->code, sizeof(c->code), code ? code : "");
+	if (np_buf_append(&c->text, text, len))
+		np_session_kill(s);
+}
+
 static void put_line(struct np_session *s, const char *front, const void *data, size_t len,
 		     bool is_error)
 {
 	char tail[NP_ATSIGN_MAX + 1];
 	size_t nr_tail = prompt(s, is_error, tail), nr_front = strlen(front);
-	struct np_reply *reply = new_reply(s, nr_front + len + 1 + nr_tail);
+	struct np_reply *reply;
 	char *p;
 
+	if (s->capture) {
+		capture(s, NULL, data, len);
+		return;
+	}
+	reply = new_reply(s, nr_front + len + 1 + nr_tail);
 	if (!reply)
 		return;
 	p = mempcpy(reply->text, front, nr_front);
@@ -141,16 +158,26 @@ void np_respond_printf(struct np_session *s, const char *fmt, ...)
 	np_respond_str(s, text);
 }
 
-void np_respond_json(struct np_session *s, struct np_json *json)
+static void put_json(struct np_session *s, const char *front, struct np_json *json)
 {
 	struct np_buf text = NP_BUF_INIT;
 
 	if (json && !np_json_write(json, &text))
-		np_respond_data(s, text.data, text.len);
+		put_line(s, front, text.data, text.len, false);
 	else
 		np_respond_error(s, "AT0010", "out of memory");
 	np_buf_fini(&text);
 	np_json_put(json);
+}
+
+void np_respond_json(struct np_session *s, struct np_json *json)
+{
+	put_json(s, "data:", json);
+}
+
+void np_respond_spaced(struct np_session *s, struct np_json *json)
+{
+	put_json(s, "data: ", json);
 }
 
 /* Texts from outside are quoted in messages; a line feed in one would end the answer early. */
@@ -186,13 +213,15 @@ static void put_error(struct np_session *s, const char *code, const char *msg)
 	else
 		snprintf(text, sizeof(text), "Exception: %s", msg);
 	flatten(text);
-	if (s->json_errors) {
+	if (s->capture) {
+		capture(s, code, text, strlen(text));
+	} else if (s->json_errors) {
 		json_error(s, code, text);
 	} else {
 		snprintf(line, sizeof(line), "%s-%s", code, text);
 		put_line(s, "error:", line, strlen(line), true);
 	}
-	if (closes)
+	if (closes && !s->capture)
 		np_session_end(s);
 }
 
@@ -221,6 +250,10 @@ void np_respond_colon(struct np_session *s, const char *code, const char *fmt, .
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	flatten(msg);
+	if (s->capture) {
+		capture(s, code, msg, strlen(msg));
+		return;
+	}
 	snprintf(line, sizeof(line), "%s:%s", code, msg);
 	put_line(s, "error:", line, strlen(line), true);
 }

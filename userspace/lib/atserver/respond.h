@@ -7,6 +7,8 @@
 #ifndef NP_ATSERVER_RESPOND_H
 #define NP_ATSERVER_RESPOND_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
@@ -23,6 +25,13 @@ struct np_reply {
 	char text[];
 };
 
+/* While s->capture points to one, the answer goes into it and is not sent: a command of a batch. */
+struct np_capture {
+	bool is_error;
+	char code[12];	    /* of an error */
+	struct np_buf text; /* what stands behind "data:", or the error's text */
+};
+
 /** np_respond_data() - "data:", @len bytes, LF and the prompt. */
 void np_respond_data(struct np_session *s, const void *data, size_t len);
 void np_respond_str(struct np_session *s, const char *text);
@@ -31,6 +40,9 @@ void np_respond_printf(struct np_session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /** np_respond_json() - as data; takes @json, NULL answers with AT0010. */
 void np_respond_json(struct np_session *s, struct np_json *json);
+/** np_respond_spaced() - "data: " with a blank, as stats and notify:all have it (4.1); takes @json.
+ */
+void np_respond_spaced(struct np_session *s, struct np_json *json);
 /** np_respond_raw() - the bytes alone, e.g. the bare "@bob@" of pol. */
 void np_respond_raw(struct np_session *s, const void *data, size_t len);
 /**

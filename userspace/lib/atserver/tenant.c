@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "atserver/tenant.h"
 
+#include "atserver/block.h"
 #include "atserver/enrol.h"
 #include "atserver/internal.h"
 #include "atserver/realm.h"
@@ -8,6 +9,7 @@
 #include "atserver/session.h"
 #include "atserver/signing.h"
 #include "atserver/turn.h"
+#include "atserver/visits.h"
 #include "base/err.h"
 #include "base/secret.h"
 #include "crypto/rsa.h"
@@ -112,6 +114,14 @@ struct np_tenant *np_tenant_find(struct np_atserver *srv, const char *atsign)
 	return tenant && !tenant->gone ? tenant : NULL;
 }
 
+struct np_tenant *np_tenant_named(struct np_session *s)
+{
+	np_tenants_reload(s->srv);
+	if (s->tenant && !s->tenant->gone)
+		return s->tenant;
+	return s->srv->only;
+}
+
 static bool forget_one(const char *key, void *value, void *arg)
 {
 	struct np_tenant *tenant = value;
@@ -123,6 +133,7 @@ static bool forget_one(const char *key, void *value, void *arg)
 	np_rsa_free(tenant->signing);
 	tenant->signing = NULL;
 	np_map_fini(&tenant->enrols, np_enrol_free);
+	np_block_forget(tenant);
 	return true;
 }
 
@@ -131,10 +142,18 @@ void np_tenants_forget(struct np_atserver *srv)
 	np_map_each(&srv->tenants, forget_one, NULL);
 }
 
+static void free_tenant(void *arg)
+{
+	struct np_tenant *tenant = arg;
+
+	np_visits_free(tenant->visits);
+	free(tenant);
+}
+
 void np_tenants_fini(struct np_atserver *srv)
 {
 	np_tenants_forget(srv);
-	np_map_fini(&srv->tenants, free);
+	np_map_fini(&srv->tenants, free_tenant);
 }
 
 static int secret_from_file(struct np_tenant *tenant, struct np_secret *out)

@@ -8,6 +8,7 @@
 struct np_atserver;
 struct np_rsa;
 struct np_secret;
+struct np_session;
 struct np_tenant;
 
 /** np_tenants_reload() - read the list again when the store's directory changed. Return: 0 or
@@ -19,6 +20,8 @@ void np_tenants_forget(struct np_atserver *srv);
 /** np_tenant_find() - @atsign in normal form. An unknown one makes the list be read again. NULL:
  * not hosted. */
 struct np_tenant *np_tenant_find(struct np_atserver *srv, const char *atsign);
+/** np_tenant_named() - the atSign that an earlier command named, or the only one. NULL: none. */
+struct np_tenant *np_tenant_named(struct np_session *s);
 /**
  * np_tenant_secret() - the CRAM secret: the stored one, or the file's until onboarding has ended.
  * Return: 0, or -ENOENT.

@@ -39,6 +39,9 @@ static void succeed(struct np_session *s, struct np_tenant *tenant, const char *
 		return;
 	}
 	s->cram = cram;
+	tenant->login_at = np_clock_wall_ms();
+	if (!cram)
+		tenant->pkam_at = tenant->login_at;
 	s->challenge->until_ms = 0;
 	np_respond_str(s, "success");
 }

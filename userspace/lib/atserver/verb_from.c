@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* from: who the client says it is, and the challenge it has to answer (atprotocol.md 9.1, 3.1). */
+#include "atserver/block.h"
 #include "atserver/internal.h"
 #include "atserver/peer.h"
 #include "atserver/respond.h"
 #include "atserver/session.h"
 #include "atserver/tenant.h"
 #include "atserver/verb.h"
+#include "atserver/visits.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -113,9 +115,16 @@ static void on_found(const char *host, uint16_t port, const struct np_err *err, 
 
 static void from_foreign(struct np_session *s, const char *atsign)
 {
+	struct np_tenant *named = np_tenant_named(s);
 	struct op *op;
 
 	np_session_reset(s);
+	if (named && np_block_has(named, atsign)) {
+		np_respond_error(s, "AT0013", "Unable to connect");
+		return;
+	}
+	if (named)
+		np_visit_atsign(named, atsign);
 	if (!s->srv->conf.client_cert_required) {
 		challenge(s, atsign, true);
 		return;

@@ -2,6 +2,7 @@
 /* lookup, plookup, llookup: whose record is read depends on who asks (atprotocol.md 10.4 to 10.6,
  * 16). */
 #include "atserver/access.h"
+#include "atserver/block.h"
 #include "atserver/fetch.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
@@ -10,6 +11,7 @@
 #include "atserver/respond.h"
 #include "atserver/tenant.h"
 #include "atserver/verb.h"
+#include "atserver/visits.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "json/json.h"
@@ -133,6 +135,7 @@ static void lookup_public(struct np_session *s, const struct np_key *key,
 		np_respond_store(s);
 		return;
 	}
+	np_visit_key(tenant, text);
 	answer(s, tenant, text, req);
 }
 
@@ -143,10 +146,12 @@ static void lookup_shared(struct np_session *s, struct np_tenant *tenant, const 
 	char text[NP_KEY_MAX + NP_ATSIGN_MAX + 16];
 
 	snprintf(text, sizeof(text), "%s:%s", with, key->text);
-	if (tenant)
-		answer(s, tenant, text, req);
-	else
+	if (!tenant) {
 		np_respond_missing(s, text);
+		return;
+	}
+	np_visit_key(tenant, text);
+	answer(s, tenant, text, req);
 }
 
 static void lookup_own(struct np_session *s, const struct np_key *key,
@@ -176,6 +181,10 @@ static void lookup_owner(struct np_session *s, const struct np_key *key,
 		return;
 	}
 	local = np_tenant_find(s->srv, key->owner);
+	if (local && np_block_has(local, s->tenant->name)) {
+		np_respond_error(s, "AT0008", "%s refuses %s", local->name, s->tenant->name);
+		return;
+	}
 	if (local) {
 		lookup_shared(s, local, s->tenant->name, key, req);
 		return;
@@ -198,6 +207,8 @@ void np_verb_lookup(struct np_session *s, char *rest)
 		break;
 	case NP_AUTH_POL:
 		s->tenant = np_tenant_find(s->srv, key.owner);
+		if (np_block_refuses(s, s->tenant))
+			return;
 		lookup_shared(s, s->tenant, s->peer, &key, &req);
 		break;
 	default:

@@ -2,18 +2,17 @@
 /* notify: from the owner to whom it names, and from another server to one of our atSigns
  * (atprotocol.md 11). */
 #include "atserver/access.h"
+#include "atserver/block.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
 #include "atserver/note.h"
 #include "atserver/queue.h"
 #include "atserver/respond.h"
 #include "atserver/tenant.h"
-#include "atserver/turn.h"
 #include "atserver/verb.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -120,6 +119,8 @@ static void from_peer(struct np_session *s, struct parts *p)
 	if (!p->spec.id[0] && !np_rand_uuid4(uuid))
 		np_str_copy(p->spec.id, sizeof(p->spec.id), uuid);
 	s->tenant = tenant;
+	if (np_block_refuses(s, tenant))
+		return;
 	ret = np_note_receive(tenant, s->peer, &p->spec);
 	if (ret == -EEXIST)
 		np_respond_error(s, "AT0022", "notification id %.100s is in use", p->spec.id);
@@ -140,22 +141,4 @@ void np_verb_notify(struct np_session *s, char *rest)
 			from_owner(s, &p);
 	}
 	np_buf_fini(&p.key);
-}
-
-static bool status_of(const struct np_note *note, void *arg)
-{
-	static const char *const names[] = {"queued", "delivered", "errored", "expired"};
-
-	*(const char **)arg = names[note->status];
-	return note->dir != NP_NOTE_SENT;
-}
-
-void np_verb_notify_status(struct np_session *s, char *rest)
-{
-	struct np_store *store = s->srv->store;
-	const char *status = "null";
-
-	np_turn_read(s->srv);
-	store->ops->note_get(store, s->tenant->name, rest, status_of, &status);
-	np_respond_str(s, status);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* scan: the names of the keys that the asker may see (atprotocol.md 10.7). */
 #include "atserver/access.h"
+#include "atserver/block.h"
 #include "atserver/fetch.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
@@ -85,15 +86,6 @@ static void scan_store(struct np_session *s, struct np_tenant *tenant, const cha
 	np_respond_json(s, scan.keys);
 }
 
-/* Without an earlier command that named one, only a single atSign can be meant. */
-static struct np_tenant *named_tenant(struct np_session *s)
-{
-	np_tenants_reload(s->srv);
-	if (s->tenant && !s->tenant->gone)
-		return s->tenant;
-	return s->srv->only;
-}
-
 struct scan_all {
 	struct scan scan;
 	struct np_store *store;
@@ -137,7 +129,8 @@ static void scan_all(struct np_session *s, const struct np_req_scan *req, struct
 static void scan_unnamed(struct np_session *s, const struct np_req_scan *req,
 			 struct np_regex *regex)
 {
-	struct np_tenant *tenant = named_tenant(s);
+	/* Without an earlier command that named one, only a single atSign can be meant. */
+	struct np_tenant *tenant = np_tenant_named(s);
 	char prefix[NP_ATSIGN_MAX + 2];
 
 	if (!tenant && s->auth != NP_AUTH_POL && s->srv->nr_tenants <= SCAN_ALL_TENANTS) {
@@ -149,6 +142,8 @@ static void scan_unnamed(struct np_session *s, const struct np_req_scan *req,
 				 "several atSigns are served here, send from:<atSign> first");
 		return;
 	}
+	if (np_block_refuses(s, tenant))
+		return;
 	if (s->auth == NP_AUTH_POL) {
 		snprintf(prefix, sizeof(prefix), "%s:", s->peer);
 		scan_store(s, tenant, prefix, req, regex);
@@ -178,6 +173,10 @@ static void scan_owner(struct np_session *s, const struct np_req_scan *req, stru
 	local = np_tenant_find(s->srv, atsign);
 	if (!local) {
 		np_fetch_scan(s, atsign, req->regex);
+		return;
+	}
+	if (np_block_has(local, s->tenant->name)) {
+		np_respond_error(s, "AT0008", "%s refuses %s", local->name, s->tenant->name);
 		return;
 	}
 	snprintf(prefix, sizeof(prefix), "%s:", s->tenant->name);

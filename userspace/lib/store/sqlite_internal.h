@@ -31,6 +31,9 @@ enum np_sqlite_sql {
 	SQL_RECORD_EXPIRED,
 	SQL_LOG_LAST,
 	SQL_LOG_APPEND,
+	SQL_LOG_UP,
+	SQL_LOG_DOWN,
+	SQL_USAGE,
 	SQL_NOTE_PUT,
 	SQL_NOTE_SET_STATUS,
 	SQL_NOTE_GET,
@@ -109,6 +112,12 @@ int np_sqlite_record_expire(struct np_store *store, int64_t now_ms, unsigned int
 int np_sqlite_log_append(struct np_store *store, const char *tenant, const char *key, char op,
 			 int64_t *commit_id, struct np_err *err);
 int np_sqlite_log_last(struct np_store *store, const char *tenant, int64_t *commit_id);
+int np_sqlite_log_list(struct np_store *store, const char *tenant, int64_t after,
+		       bool newest_first, np_log_fn fn, void *arg);
+int np_sqlite_usage(struct np_store *store, const char *tenant, struct np_store_usage *usage);
+
+/** np_sqlite_read_record() - the record whose columns begin with the value at column @first. */
+bool np_sqlite_read_record(sqlite3_stmt *stmt, int first, struct np_record *rec);
 
 int np_sqlite_note_put(struct np_store *store, const char *tenant, const struct np_note *note,
 		       int64_t *seq, struct np_err *err);

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Records and the commit log of the SQLite back end. */
+/* Records of the SQLite back end. */
 #include "base/err.h"
 #include "store/sqlite_internal.h"
 
 #include <errno.h>
 #include <string.h>
+
+bool np_sqlite_read_record(sqlite3_stmt *stmt, int first, struct np_record *rec)
+{
+	rec->value = np_sqlite_col_text(stmt, first);
+	rec->value_len = (size_t)sqlite3_column_bytes(stmt, first);
+	rec->meta = np_sqlite_col_text(stmt, first + 1);
+	rec->created_at = sqlite3_column_int64(stmt, first + 2);
+	rec->updated_at = sqlite3_column_int64(stmt, first + 3);
+	rec->available_at = sqlite3_column_int64(stmt, first + 4);
+	rec->expires_at = sqlite3_column_int64(stmt, first + 5);
+	rec->refresh_at = sqlite3_column_int64(stmt, first + 6);
+	rec->version = sqlite3_column_int64(stmt, first + 7);
+	return rec->value && rec->meta;
+}
 
 /* Calls @fn for each row of a SELECT of the record columns and gives the statement back. */
 static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt, np_record_fn fn,
@@ -15,16 +29,7 @@ static int visit(struct np_sqlite *s, enum np_sqlite_sql id, sqlite3_stmt *stmt,
 	bool more = true;
 
 	while (more && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		rec.value = np_sqlite_col_text(stmt, 1);
-		rec.value_len = (size_t)sqlite3_column_bytes(stmt, 1);
-		rec.meta = np_sqlite_col_text(stmt, 2);
-		rec.created_at = sqlite3_column_int64(stmt, 3);
-		rec.updated_at = sqlite3_column_int64(stmt, 4);
-		rec.available_at = sqlite3_column_int64(stmt, 5);
-		rec.expires_at = sqlite3_column_int64(stmt, 6);
-		rec.refresh_at = sqlite3_column_int64(stmt, 7);
-		rec.version = sqlite3_column_int64(stmt, 8);
-		if (!rec.value || !rec.meta) {
+		if (!np_sqlite_read_record(stmt, 1, &rec)) {
 			rc = SQLITE_NOMEM;
 			break;
 		}
@@ -177,39 +182,4 @@ int np_sqlite_record_expire(struct np_store *store, int64_t now_ms, unsigned int
 		return np_sqlite_commit(store, err);
 	np_sqlite_rollback(store);
 	return ret;
-}
-
-int np_sqlite_log_append(struct np_store *store, const char *tenant, const char *key, char op,
-			 int64_t *commit_id, struct np_err *err)
-{
-	struct np_sqlite *s = np_sqlite_of(store);
-	const char text[2] = {op, '\0'};
-	sqlite3_stmt *stmt;
-	int ret;
-
-	ret = np_sqlite_take_change(s, SQL_LOG_APPEND, "write the commit log", &stmt, err);
-	if (ret)
-		return ret;
-	np_sqlite_bind_text(stmt, 1, tenant);
-	np_sqlite_bind_text(stmt, 2, key);
-	np_sqlite_bind_text(stmt, 3, text);
-	ret = np_sqlite_change(s, SQL_LOG_APPEND, stmt, "write the commit log", commit_id, err);
-	return ret < 0 ? ret : 0;
-}
-
-int np_sqlite_log_last(struct np_store *store, const char *tenant, int64_t *commit_id)
-{
-	struct np_sqlite *s = np_sqlite_of(store);
-	sqlite3_stmt *stmt;
-	int rc, ret;
-
-	*commit_id = -1;
-	ret = np_sqlite_take(s, SQL_LOG_LAST, &stmt);
-	if (ret)
-		return ret;
-	np_sqlite_bind_text(stmt, 1, tenant);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-		*commit_id = sqlite3_column_int64(stmt, 0);
-	return np_sqlite_give(s, SQL_LOG_LAST, stmt, np_sqlite_code(s->db, rc));
 }

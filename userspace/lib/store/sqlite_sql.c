@@ -49,6 +49,11 @@ _Static_assert(NP_NOTE_SENT == 1 && NP_NOTE_QUEUED == 0,
 #define NOTE_COLS                                                                                  \
 	"seq, id, sender, recipient, key, value, op, type, meta, dir, status, epoch_ms,"           \
 	" expires_at, retries"
+#define LOG_LIST                                                                                   \
+	"select l.commit_id, l.key, l.op, r.value, r.meta, r.created_at, r.updated_at,"            \
+	" r.available_at, r.expires_at, r.refresh_at, r.version from commit_log l"                 \
+	" left join records r on r.tenant = l.tenant and r.key = l.key"                            \
+	" where l.tenant = ?1 and l.commit_id > ?2 order by l.commit_id"
 #define NOT_EXPIRED(now) "(expires_at = 0 or expires_at > " now ")"
 
 const char *const np_sqlite_text[SQL_NR] = {
@@ -72,6 +77,13 @@ const char *const np_sqlite_text[SQL_NR] = {
 		" (select coalesce(max(commit_id), -1) + 1 from commit_log where tenant = ?1), ?3)"
 		" on conflict(tenant, key) do update set commit_id = excluded.commit_id,"
 		" op = excluded.op returning commit_id",
+
+	[SQL_LOG_UP] = LOG_LIST,
+	[SQL_LOG_DOWN] = LOG_LIST " desc",
+	[SQL_USAGE] =
+		"select count(*), coalesce(sum(length(cast(key as blob)) + length(value) +"
+		" length(cast(meta as blob))), 0), (select count(*) from notes where tenant = ?1)"
+		" from records where tenant = ?1",
 
 	[SQL_NOTE_PUT] =
 		"insert into notes(tenant, id, sender, recipient, key, value, op, type, meta, dir,"

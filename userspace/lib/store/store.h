@@ -50,6 +50,19 @@ struct np_note {
 	int64_t retries;
 };
 
+/** struct np_log_entry - the newest entry of the commit log for one key. */
+struct np_log_entry {
+	int64_t commit_id;
+	const char *key;
+	char op;		     /* + # * or - */
+	const struct np_record *rec; /* what is stored under the key now, NULL when nothing is */
+};
+
+/** struct np_store_usage - what one atSign takes. Bytes are those of keys, values and metadata. */
+struct np_store_usage {
+	int64_t nr_keys, nr_bytes, nr_notes;
+};
+
 /** struct np_dir_entry - an atSign and where its server answers. */
 struct np_dir_entry {
 	const char *atsign; /* with @ */
@@ -61,6 +74,7 @@ struct np_dir_entry {
 /* Visitors return false to stop. What they get is borrowed for the call. */
 typedef bool (*np_record_fn)(const char *key, const struct np_record *rec, void *arg);
 typedef bool (*np_note_fn)(const struct np_note *note, void *arg);
+typedef bool (*np_log_fn)(const struct np_log_entry *entry, void *arg);
 typedef bool (*np_dir_fn)(const struct np_dir_entry *entry, void *arg);
 
 /**
@@ -85,6 +99,11 @@ struct np_store_ops {
 	int (*log_append)(struct np_store *store, const char *tenant, const char *key, char op, int64_t *commit_id,
 			  struct np_err *err);
 	int (*log_last)(struct np_store *store, const char *tenant, int64_t *commit_id); /* -1 when empty */
+	/* Entries with a commit id above @after: ascending, or with @newest_first descending. */
+	int (*log_list)(struct np_store *store, const char *tenant, int64_t after, bool newest_first, np_log_fn fn,
+			void *arg);
+	/* Reads every record of the atSign: not for each command. */
+	int (*usage)(struct np_store *store, const char *tenant, struct np_store_usage *usage);
 	/* Deletes records with 0 < expires_at <= now of all tenants, visiting tenant keys before. At most @max. */
 	int (*expire)(struct np_store *store, int64_t now_ms, unsigned int max,
 		      bool (*fn)(const char *tenant, const char *key, void *arg), void *arg, struct np_err *err);
