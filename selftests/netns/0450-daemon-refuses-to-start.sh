@@ -35,3 +35,20 @@ fails 'a key file that others can read' 1 'chmod 600' -a @device "${M[@]}" -k "$
 head -c 700 "$KEYS/@device_key.atKeys" >"$NP_TMP/cut" && chmod 600 "$NP_TMP/cut"
 fails 'a truncated key file' 1 "$NP_TMP/cut" -a @device "${M[@]}" -k "$NP_TMP/cut"
 fails 'a CA file that is not there' 1 'none.pem' -a @device "${M[@]}" --root-ca "$NP_TMP/none.pem"
+
+# --- the config file ---
+cat >"$NP_TMP/conf.yaml" <<-'YAML'
+	atsign: "@device"
+	access:
+	  managers: ["@alice"]
+	  permitopen: ["localhost:22", "host:0"]
+	device:
+	  name: dev1
+YAML
+fails 'a bad entry in the config file' 2 "permit-open entry 'host:0'" --config "$NP_TMP/conf.yaml"
+sed 's/name: dev1/nmae: dev1/' "$NP_TMP/conf.yaml" >"$NP_TMP/typo.yaml"
+fails 'an unknown key in the config file' 2 'nmae' --config "$NP_TMP/typo.yaml"
+sed 's/, "host:0"//' "$NP_TMP/conf.yaml" >"$NP_TMP/good.yaml"
+touch "$HOME/.ssh/authorized_keys"
+SSHNPD_CONFIG=$NP_TMP/good.yaml start_daemon sshnpd sshnpd "${COMMON[@]}"
+expect_eq 'a good one is enough to serve' "$(daemon_json sshnpd '.atsign + .device')" '@devicedev1'

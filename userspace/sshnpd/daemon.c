@@ -145,7 +145,7 @@ static void on_monitor_state(bool up, const struct np_err *err, void *arg)
 
 	rest_soon(d);
 	if (!up) {
-		np_warn_err(err, "monitor: connection lost, trying again");
+		np_warn_err(err, "monitor: no connection, trying again");
 		return;
 	}
 	np_info("monitor: serving atsign=%s device=%s managers=%zu", d->conf->atsign,
@@ -161,7 +161,7 @@ static void on_client_state(bool up, const struct np_err *err, void *arg)
 {
 	rest_soon(arg);
 	if (!up)
-		np_warn_err(err, "atserver: connection lost, trying again");
+		np_warn_err(err, "atserver: no connection, trying again");
 }
 
 static void on_refresh(struct ev_loop *loop, ev_timer *w, int revents)
