@@ -19,8 +19,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -121,6 +121,11 @@ static bool is_over(void *arg)
 
 	return j->ended && (j->peer[0].eof || j->peer[0].reset) &&
 	       (j->peer[1].eof || j->peer[1].reset);
+}
+
+static bool has_ended(void *arg)
+{
+	return ((struct joint *)arg)->ended;
 }
 
 static void send_all(struct joint *j, int x, uint64_t bytes)
@@ -325,6 +330,90 @@ static void bytes_read_before_the_join_do_not_come_again(void)
 	joint_down(&j);
 }
 
+static bool queue_seq(int fd, int queue, uint32_t *seq, bool set)
+{
+	socklen_t len = sizeof(*seq);
+
+	return !setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) &&
+	       (set ? !setsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq, len)
+		    : !getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq, &len));
+}
+
+/*
+ * The same end of the same connection, which has forgotten that the last @back bytes it sent were
+ * acknowledged. What it sends next begins with bytes that the other end has.
+ */
+static bool rewind_peer(int *fd, uint32_t back)
+{
+	struct tcp_repair_window window = {.snd_wnd = 60000, .max_window = 60000, .rcv_wnd = 60000};
+	struct sockaddr_in local, remote;
+	socklen_t len = sizeof(local);
+	uint32_t snd, rcv;
+	int on = 1, quiet = -1;
+	bool good;
+
+	good = !getsockname(*fd, (struct sockaddr *)&local, &len) &&
+	       !getpeername(*fd, (struct sockaddr *)&remote, &len) &&
+	       !setsockopt(*fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) &&
+	       queue_seq(*fd, TCP_SEND_QUEUE, &snd, false) &&
+	       queue_seq(*fd, TCP_RECV_QUEUE, &rcv, false);
+	np_fd_close(fd);
+	*fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snd -= back;
+	window.snd_wl1 = window.rcv_wup = rcv;
+	return good && !setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
+	       !setsockopt(*fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) &&
+	       queue_seq(*fd, TCP_SEND_QUEUE, &snd, true) &&
+	       queue_seq(*fd, TCP_RECV_QUEUE, &rcv, true) &&
+	       !bind(*fd, (struct sockaddr *)&local, len) &&
+	       !connect(*fd, (struct sockaddr *)&remote, len) &&
+	       !setsockopt(*fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, sizeof(window)) &&
+	       !setsockopt(*fd, IPPROTO_TCP, TCP_REPAIR, &quiet, sizeof(quiet));
+}
+
+struct all {
+	const struct joint *joint;
+	uint64_t bytes;
+};
+
+static bool has_all(void *arg)
+{
+	const struct all *all = arg;
+
+	return all->joint->peer[1].rx >= all->bytes;
+}
+
+/* A retransmission in other pieces than the first time. The kernel hands it over as it came. */
+static void repeated_bytes_are_skipped(void)
+{
+	static const uint32_t backs[] = {1, 500, 4095, 4096, 4800};
+	static uint8_t buf[20000];
+	size_t i;
+
+	for (i = 0; i < sizeof(backs) / sizeof(*backs); i++) {
+		uint64_t from = sizeof(buf) - backs[i];
+		size_t len = backs[i] + 500; /* one packet, within the initial window */
+		struct joint j;
+
+		if (!joint_up(&j))
+			return;
+		send_all(&j, 0, sizeof(buf));
+		KTAP_OK(!loop_until(loop, has_ended, &j, 30));
+		KTAP_EQ(j.peer[1].rx, sizeof(buf));
+		ev_io_stop(loop, &j.peer[0].io);
+		if (!rewind_peer(&j.peer[0].fd, backs[i]))
+			KTAP_FAILF("the connection cannot be rewound: %s", strerror(errno));
+		peer_fill(j.peer[0].tx_seed, from, buf, len);
+		KTAP_EQ(send(j.peer[0].fd, buf, len, MSG_DONTWAIT), len);
+		KTAP_OK(loop_until(loop, has_all, &(struct all){&j, from + len}, 10000));
+		KTAP_EQ(j.peer[1].rx, from + len);
+		KTAP_EQ(j.peer[1].rx_bad, 0);
+		np_pair_stats(j.pair, &j.stats);
+		KTAP_EQ(j.stats.bytes[0], from + len);
+		joint_down(&j);
+	}
+}
+
 static int nr_complaints;
 
 static void count_complaints(enum np_log_level level, const char *line, void *arg)
@@ -401,11 +490,6 @@ static long memory_available_kib(void)
 	if (f)
 		fclose(f);
 	return kib;
-}
-
-static bool has_ended(void *arg)
-{
-	return ((struct joint *)arg)->ended;
 }
 
 /* A second at full speed against a reader that does not read. */
@@ -702,6 +786,7 @@ int main(void)
 	KTAP_RUN(bytes_skip_user_space);
 	KTAP_RUN(early_bytes_arrive_by_themselves);
 	KTAP_RUN(bytes_read_before_the_join_do_not_come_again);
+	KTAP_RUN(repeated_bytes_are_skipped);
 	KTAP_RUN(half_closed_goes_to_user_space);
 	KTAP_RUN(one_socket_in_the_map_is_enough);
 	KTAP_RUN(stalled_reader_costs_little);
