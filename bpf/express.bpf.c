@@ -2,30 +2,13 @@
 /*
  * TCP splice by header translation at tc ingress; npbpf/express.h has the rules of the translation.
  *
- * np_express sits on every interface that serves a spliced pair. What it does not know continues on its way
- * (TC_ACT_UNSPEC), so that other people's filters see it. np_replay sits on the relay's TAP device: a held segment
- * that comes back continues where it was taken from, through np_express again.
+ * np_express sits on every interface that serves a spliced pair. What it does not know continues on
+ * its way (TC_ACT_UNSPEC), so that other people's filters see it. np_replay sits on the relay's TAP
+ * device, by which held segments leave the kernel and return to it.
  */
-#include "npbpf/express.h"
+#include "flows.h"
+#include "too_big.h"
 
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/pkt_cls.h>
-#include <linux/tcp.h>
-#include <stdbool.h>
-#include <stddef.h>
-
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-#define IP_OFFSET 0x1fff
-#define IP_MF 0x2000
-#define ICMP_UNREACHABLE 3
-#define ICMP_TOO_BIG 4 /* code of the above */
-#define ICMP6_TOO_BIG 2
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -39,15 +22,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NPX_MAX_FLOWS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct npx_key);
-	__type(value, struct npx_flow);
-} flows SEC(".maps");
-
-/* A TCP header before and after; one per CPU, since the options are written at offsets that the stack does not allow. */
+/* A TCP header before and after; one per CPU, since the options are written at offsets that the
+ * stack does not allow. */
 struct scratch {
 	__u8 old[64];
 	__u8 new[64];
@@ -112,7 +88,8 @@ static __always_inline int parse_ip6(struct __sk_buff *skb, struct seg *s, __u32
 	return 0;
 }
 
-/* 0 when it is a TCP segment that can be looked up. A length of 0 in the IP header means that the skb knows better. */
+/* 0 when it is a TCP segment that can be looked up. A length of 0 in the IP header means that the
+ * skb knows better. */
 static __always_inline int parse(struct __sk_buff *skb, struct seg *s)
 {
 	bool is_ip4 = skb->protocol == bpf_htons(ETH_P_IP);
@@ -172,8 +149,10 @@ static __always_inline __u32 slack(const struct npx_flow *f)
 	return f->win_max > NPX_MIN_WINDOW ? f->win_max : NPX_MIN_WINDOW;
 }
 
-/* Would a socket in our place look at this segment? @r is the opposite direction. Liberal: the end point checks again. */
-static __always_inline bool fits(const struct npx_flow *f, const struct npx_flow *r, const struct seg *s)
+/* Would a socket in our place look at this segment? @r is the opposite direction. Liberal: the end
+ * point checks again. */
+static __always_inline bool fits(const struct npx_flow *f, const struct npx_flow *r,
+				 const struct seg *s)
 {
 	__u32 seq = s->seq + f->dseq, end = seq + s->plen, ack = s->ack + f->dack;
 
@@ -184,8 +163,10 @@ static __always_inline bool fits(const struct npx_flow *f, const struct npx_flow
 	return !before(sent_end(r), ack) && !before(s->ack, f->ack - slack(f));
 }
 
-/* A reset counts only where the end point would believe it: not before what it acknowledged, not after what was sent. */
-static __always_inline bool is_sound_reset(const struct npx_flow *f, const struct npx_flow *r, const struct seg *s)
+/* A reset counts only where the end point would believe it: not before what it acknowledged, not
+ * after what was sent. */
+static __always_inline bool is_sound_reset(const struct npx_flow *f, const struct npx_flow *r,
+					   const struct seg *s)
 {
 	return !before(s->seq + f->dseq, r->ack) && !before(sent_end(f), s->seq);
 }
@@ -246,7 +227,8 @@ static __always_inline void put_timestamps(struct npx_flow *f, const struct npx_
 /* Compilers drop a mask that they can prove redundant; the verifier needs it all the same. */
 #define BOUND(off) asm volatile("%0 &= 63" : "+r"(off))
 
-static __always_inline void put_options(struct npx_flow *f, const struct npx_flow *r, __u8 *hdr, __u32 thl)
+static __always_inline void put_options(struct npx_flow *f, const struct npx_flow *r, __u8 *hdr,
+					__u32 thl)
 {
 	__u32 off = TCP_MIN, at;
 	__u8 kind, len;
@@ -268,9 +250,11 @@ static __always_inline void put_options(struct npx_flow *f, const struct npx_flo
 		len = hdr[at];
 		if (len < 2 || off + len > thl)
 			return;
-		if (kind == OPT_TIMESTAMP && len == 10 && f->flags & NPX_F_TIMESTAMPS && off <= TCP_MAX - 10)
+		if (kind == OPT_TIMESTAMP && len == 10 && f->flags & NPX_F_TIMESTAMPS &&
+		    off <= TCP_MAX - 10)
 			put_timestamps(f, r, hdr + off);
-		for (block = 0; kind == OPT_SACK && block < 4 && 2 + 8 * (block + 1) <= len; block++) {
+		for (block = 0; kind == OPT_SACK && block < 4 && 2 + 8 * (block + 1) <= len;
+		     block++) {
 			at = off + 2 + 8 * block;
 			if (at > TCP_MAX - 8)
 				break;
@@ -284,9 +268,10 @@ static __always_inline void put_options(struct npx_flow *f, const struct npx_flo
 	}
 }
 
-static __always_inline void put_header(struct npx_flow *f, const struct npx_flow *r, const struct seg *s, __u8 *hdr)
+static __always_inline void put_header(struct npx_flow *f, const struct npx_flow *r,
+				       const struct seg *s, __u8 *hdr)
 {
-	static const __u8 just_timestamps[4] = { OPT_NOP, OPT_NOP, OPT_TIMESTAMP, 10 };
+	static const __u8 just_timestamps[4] = {OPT_NOP, OPT_NOP, OPT_TIMESTAMP, 10};
 	struct tcphdr *t = (struct tcphdr *)hdr;
 	__u32 window = (s->window << f->wscale_in) >> f->wscale_out;
 
@@ -310,8 +295,9 @@ static __always_inline void put_header(struct npx_flow *f, const struct npx_flow
 }
 
 /* The header of @thl bytes at @l4 becomes sc->new. Return: the checksum difference, or negative. */
-static __always_inline __s64 swap_header(struct __sk_buff *skb, struct npx_flow *f, const struct npx_flow *r,
-					 const struct seg *s, struct scratch *sc)
+static __always_inline __s64 swap_header(struct __sk_buff *skb, struct npx_flow *f,
+					 const struct npx_flow *r, const struct seg *s,
+					 struct scratch *sc)
 {
 	__u32 thl = s->thl;
 
@@ -329,16 +315,17 @@ static __always_inline __s64 swap_header(struct __sk_buff *skb, struct npx_flow 
 		return -1;
 	if (bpf_skb_store_bytes(skb, s->l4, sc->new, thl, 0))
 		return -1;
-	return bpf_csum_diff((__be32 *)sc->old, sizeof(sc->old), (__be32 *)sc->new, sizeof(sc->new), 0);
+	return bpf_csum_diff((__be32 *)sc->old, sizeof(sc->old), (__be32 *)sc->new, sizeof(sc->new),
+			     0);
 }
 
 /*
- * The order (TCP header, then addresses with BPF_F_PSEUDO_HDR) is right for complete and for partial checksums. IPv6
- * has no header checksum that would make up for the addresses, so a checksum of the whole frame stays as it was; the
- * helper believes otherwise and is corrected.
+ * The order (TCP header, then addresses with BPF_F_PSEUDO_HDR) is right for complete and for
+ * partial checksums. IPv6 has no header checksum that would make up for the addresses, so a
+ * checksum of the whole frame stays as it was; the helper believes otherwise and is corrected.
  */
-static __always_inline int put_addresses(struct __sk_buff *skb, const struct npx_flow *f, const struct seg *s,
-					 __s64 tcp_diff)
+static __always_inline int put_addresses(struct __sk_buff *skb, const struct npx_flow *f,
+					 const struct seg *s, __s64 tcp_diff)
 {
 	__u32 at = s->l4 + offsetof(struct tcphdr, check), old_ttl, new_ttl;
 	__u8 ttl = NEW_TTL;
@@ -351,11 +338,14 @@ static __always_inline int put_addresses(struct __sk_buff *skb, const struct npx
 		if (bpf_l4_csum_replace(skb, at, 0, diff, BPF_F_PSEUDO_HDR))
 			return -1;
 		(void)bpf_csum_update(skb, diff);
-		if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, hop_limit), &ttl, 1, 0))
+		if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, hop_limit), &ttl,
+					1, 0))
 			return -1;
-		return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), f->out.saddr, 32, 0);
+		return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr),
+					   f->out.saddr, 32, 0);
 	}
-	__be32 from[2] = { s->key.saddr[0], s->key.daddr[0] }, to[2] = { f->out.saddr[0], f->out.daddr[0] };
+	__be32 from[2] = {s->key.saddr[0], s->key.daddr[0]},
+	       to[2] = {f->out.saddr[0], f->out.daddr[0]};
 
 	diff = bpf_csum_diff(from, 8, to, 8, 0);
 	if (bpf_l4_csum_replace(skb, at, 0, diff, BPF_F_PSEUDO_HDR) ||
@@ -376,7 +366,8 @@ static __always_inline int put_addresses(struct __sk_buff *skb, const struct npx
 }
 
 /* Payload and FIN wait; what changes nothing but the sockets' state may still reach them. */
-static __always_inline int hold(struct __sk_buff *skb, struct npx_flow *f, const struct seg *s, __u32 tap)
+static __always_inline int hold(struct __sk_buff *skb, struct npx_flow *f, const struct seg *s,
+				__u32 tap)
 {
 	if (!s->thl || s->flags & (TCP_RST | TCP_SYN) || (!s->plen && !(s->flags & TCP_FIN)))
 		return TC_ACT_UNSPEC;
@@ -393,7 +384,8 @@ static __always_inline int splice(struct __sk_buff *skb, struct npx_flow *f, con
 	__s64 diff;
 
 	if (s->flags & TCP_SYN) {
-		/* The stack may answer; the peer of a living connection answers that, and all goes on. */
+		/* The stack may answer; the peer of a living connection answers that, and all goes
+		 * on. */
 		f->marks |= NPX_M_SYN;
 		return TC_ACT_UNSPEC;
 	}
@@ -407,7 +399,8 @@ static __always_inline int splice(struct __sk_buff *skb, struct npx_flow *f, con
 		return TC_ACT_SHOT;
 	if (!fits(f, r, s)) {
 		f->refused++;
-		/* A new connection of the same tuple, which the stack has agreed to, is the stack's. */
+		/* A new connection of the same tuple, which the stack has agreed to, is the
+		 * stack's. */
 		return f->marks & NPX_M_SYN ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	}
 	note(f, r, s);
@@ -415,131 +408,6 @@ static __always_inline int splice(struct __sk_buff *skb, struct npx_flow *f, con
 	if (diff < 0 || put_addresses(skb, f, s, diff))
 		return TC_ACT_SHOT;
 	return bpf_redirect_neigh(f->oif, NULL, 0, 0);
-}
-
-/*
- * "Packet too big" about a segment of a spliced pair: it is the other peer who has to send less. The quoted segment
- * becomes what that peer has sent, which it checks against its own numbers.
- */
-struct icmp_head {
-	__u8 type, code;
-	__be16 check;
-	__be32 mtu;
-};
-
-struct quote4 {
-	struct iphdr ip;
-	__be16 sport, dport;
-	__be32 seq;
-};
-
-struct quote6 {
-	struct ipv6hdr ip;
-	__be16 sport, dport;
-	__be32 seq;
-};
-
-static __always_inline __u16 ip4_check(const struct iphdr *ip)
-{
-	__s64 sum = bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0);
-
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff);
-	return ~sum;
-}
-
-static __always_inline int too_big4(struct __sk_buff *skb)
-{
-	const __u32 at_icmp = ETH_HLEN + sizeof(struct iphdr), at_quote = at_icmp + sizeof(struct icmp_head);
-	struct quote4 old, new;
-	struct npx_key key = {.family = 4};
-	struct icmp_head icmp;
-	struct npx_flow *f;
-	struct iphdr ip;
-	__be32 to[2];
-	__s64 diff;
-
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.protocol != IPPROTO_ICMP || ip.ihl != 5 ||
-	    ip.frag_off & bpf_htons(IP_OFFSET | IP_MF) || bpf_skb_load_bytes(skb, at_icmp, &icmp, sizeof(icmp)) ||
-	    icmp.type != ICMP_UNREACHABLE || icmp.code != ICMP_TOO_BIG ||
-	    bpf_skb_load_bytes(skb, at_quote, &old, sizeof(old)) || old.ip.protocol != IPPROTO_TCP || old.ip.ihl != 5)
-		return TC_ACT_UNSPEC;
-	key.saddr[0] = old.ip.daddr;
-	key.daddr[0] = old.ip.saddr;
-	key.sport = old.dport;
-	key.dport = old.sport;
-	f = bpf_map_lookup_elem(&flows, &key);
-	if (!f || f->state != NPX_SPLICE)
-		return TC_ACT_UNSPEC;
-	new = old;
-	new.ip.saddr = f->out.daddr[0];
-	new.ip.daddr = f->out.saddr[0];
-	new.ip.check = 0;
-	new.ip.check = ip4_check(&new.ip);
-	new.sport = f->out.dport;
-	new.dport = f->out.sport;
-	new.seq = bpf_htonl(bpf_ntohl(old.seq) + f->dack);
-	to[0] = f->out.saddr[0];
-	to[1] = f->out.daddr[0];
-	diff = bpf_csum_diff((__be32 *)&old, sizeof(old), (__be32 *)&new, sizeof(new), 0);
-	if (bpf_l4_csum_replace(skb, at_icmp + offsetof(struct icmp_head, check), 0, diff, 0) ||
-	    bpf_skb_store_bytes(skb, at_quote, &new, sizeof(new), 0))
-		return TC_ACT_SHOT;
-	diff = bpf_csum_diff((__be32 *)&ip.saddr, 8, to, 8, 0);
-	if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), to, 8, 0) ||
-	    bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), 0, diff, 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect_neigh(f->oif, NULL, 0, 0);
-}
-
-static __always_inline int too_big6(struct __sk_buff *skb)
-{
-	const __u32 at_icmp = ETH_HLEN + sizeof(struct ipv6hdr), at_quote = at_icmp + sizeof(struct icmp_head);
-	const __u32 at_check = at_icmp + offsetof(struct icmp_head, check);
-	struct quote6 old, new;
-	struct npx_key key = {.family = 6};
-	struct icmp_head icmp;
-	struct npx_flow *f;
-	struct ipv6hdr ip;
-	__s64 diff;
-
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.nexthdr != IPPROTO_ICMPV6 ||
-	    bpf_skb_load_bytes(skb, at_icmp, &icmp, sizeof(icmp)) || icmp.type != ICMP6_TOO_BIG ||
-	    bpf_skb_load_bytes(skb, at_quote, &old, sizeof(old)) || old.ip.nexthdr != IPPROTO_TCP)
-		return TC_ACT_UNSPEC;
-	__builtin_memcpy(key.saddr, &old.ip.daddr, 16);
-	__builtin_memcpy(key.daddr, &old.ip.saddr, 16);
-	key.sport = old.dport;
-	key.dport = old.sport;
-	f = bpf_map_lookup_elem(&flows, &key);
-	if (!f || f->state != NPX_SPLICE)
-		return TC_ACT_UNSPEC;
-	new = old;
-	__builtin_memcpy(&new.ip.saddr, f->out.daddr, 16);
-	__builtin_memcpy(&new.ip.daddr, f->out.saddr, 16);
-	new.sport = f->out.dport;
-	new.dport = f->out.sport;
-	new.seq = bpf_htonl(bpf_ntohl(old.seq) + f->dack);
-	diff = bpf_csum_diff((__be32 *)&old, sizeof(old), (__be32 *)&new, sizeof(new), 0);
-	if (bpf_l4_csum_replace(skb, at_check, 0, diff, 0) ||
-	    bpf_skb_store_bytes(skb, at_quote, &new, sizeof(new), 0))
-		return TC_ACT_SHOT;
-	diff = bpf_csum_diff((__be32 *)&ip.saddr, 32, (__be32 *)f->out.saddr, 32, 0);
-	if (bpf_l4_csum_replace(skb, at_check, 0, diff, BPF_F_PSEUDO_HDR))
-		return TC_ACT_SHOT;
-	(void)bpf_csum_update(skb, diff);
-	if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), f->out.saddr, 32, 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect_neigh(f->oif, NULL, 0, 0);
-}
-
-static __always_inline int too_big(struct __sk_buff *skb)
-{
-	if (skb->vlan_present)
-		return TC_ACT_UNSPEC;
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return too_big4(skb);
-	return skb->protocol == bpf_htons(ETH_P_IPV6) ? too_big6(skb) : TC_ACT_UNSPEC;
 }
 
 SEC("tc")
@@ -567,7 +435,8 @@ int np_express(struct __sk_buff *skb)
 	return hold(skb, f, &s, f->tap);
 }
 
-/* A spliced pair's segment goes on from here; a socket's returns to the interface where it came in. */
+/* A spliced pair's segment goes on from here; a socket's returns to the interface where it came in.
+ */
 SEC("tc")
 int np_replay(struct __sk_buff *skb)
 {

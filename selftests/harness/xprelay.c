@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * xprelay: the splice engine as a plain relay under test. It joins what it accepts with connections to a fixed target
- * and says on standard output, one JSON object a line, how each pair ended. SIGUSR1: what the engine has now.
- * SIGUSR2: kill all pairs. SIGTERM: let them go and end.
+ * xprelay: the splice engine as a plain relay under test. It joins what it accepts with connections
+ * to a fixed target and says on standard output, one JSON object a line, how each pair ended.
+ * SIGUSR1: what the engine has now. SIGUSR2: kill all pairs. SIGTERM: let them go and end.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -54,7 +54,8 @@ static void session_free(struct session *s)
 	free(s);
 }
 
-static void on_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats, void *arg)
+static void on_end(struct np_pair *pair, enum np_pair_end end, const struct np_splice_stats *stats,
+		   void *arg)
 {
 	struct session *s = arg;
 
@@ -137,11 +138,13 @@ static void on_status(struct ev_loop *l, ev_signal *w, int revents)
 		if (*np_pair_why(s->pair))
 			why = np_pair_why(s->pair);
 	}
-	printf("{\"event\":\"status\",\"pairs\":%llu,\"express\":%llu,\"a\":%llu,\"b\":%llu,\"why\":\"%s\","
-	       "\"promoted\":%llu,\"rolled_back\":%llu,\"held\":%llu,\"lingering\":%u,\"orphans\":%u}\n",
+	printf("{\"event\":\"status\",\"pairs\":%llu,\"express\":%llu,\"a\":%llu,\"b\":%llu,"
+	       "\"why\":\"%s\","
+	       "\"promoted\":%llu,\"rolled_back\":%llu,\"held\":%llu,\"lingering\":%u,\"orphans\":%"
+	       "u}\n",
 	       pairs, in_express, a, b, why, (unsigned long long)status.promoted,
-	       (unsigned long long)status.rolled_back, (unsigned long long)status.held_frames, status.lingering,
-	       status.orphans);
+	       (unsigned long long)status.rolled_back, (unsigned long long)status.held_frames,
+	       status.lingering, status.orphans);
 }
 
 static void on_kill(struct ev_loop *l, ev_signal *w, int revents)
@@ -217,9 +220,9 @@ static int serve(void)
 static const struct cli_opt opts[] = {
 	CLI_STR("listen", 'l', "ADDR:PORT", struct conf, listen, "where to accept", CLI_REQUIRED),
 	CLI_STR("to", 't', "ADDR:PORT", struct conf, to, "what to connect to", CLI_REQUIRED),
-	CLI_ENUM("backend", 'b', "NAME", struct conf, backend, "how bytes are moved", np_splice_names),
-	CLI_U64("idle-ms", 'i', "MS", struct conf, idle_ms, "end idle pairs", 0,
-		86400000, 0),
+	CLI_ENUM("backend", 'b', "NAME", struct conf, backend, "how bytes are moved",
+		 np_splice_names),
+	CLI_U64("idle-ms", 'i', "MS", struct conf, idle_ms, "end idle pairs", 0, 86400000, 0),
 	CLI_U64("ready-fd", 'r', "FD", struct conf, ready_fd, "where to say that it listens", 0,
 		1023, 0),
 	CLI_END,

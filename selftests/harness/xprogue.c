@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * xprogue: a sender that knows the addresses and ports of a connection and nothing else. It sends COUNT segments each
- * of data, FIN, RST, SYN and bare ACK with random numbers, from SRC:SPORT to DST:DPORT (IPv4, raw socket).
+ * xprogue: a sender that knows the addresses and ports of a connection and nothing else. It sends
+ *COUNT segments each of data, FIN, RST, SYN and bare ACK with random numbers, from SRC:SPORT to
+ *DST:DPORT (IPv4, raw socket).
  *
  *	xprogue SRC SPORT DST DPORT COUNT SEED
  */
@@ -48,7 +49,8 @@ static uint16_t fold(uint32_t acc)
 	return htons((uint16_t)~acc);
 }
 
-static int forge(int fd, struct packet *p, const struct sockaddr_in *dst, uint8_t flags, size_t payload)
+static int forge(int fd, struct packet *p, const struct sockaddr_in *dst, uint8_t flags,
+		 size_t payload)
 {
 	size_t tcp_len = sizeof(p->tcp) + payload;
 
@@ -59,8 +61,12 @@ static int forge(int fd, struct packet *p, const struct sockaddr_in *dst, uint8_
 	((uint8_t *)&p->tcp)[13] = flags;
 	memset(p->data, 'R', sizeof(p->data));
 	p->tcp.check = 0;
-	p->tcp.check = fold(sum16(&p->tcp, tcp_len, sum16(&p->ip.saddr, 8, (uint32_t)(IPPROTO_TCP + tcp_len))));
-	return sendto(fd, p, sizeof(p->ip) + tcp_len, 0, (const struct sockaddr *)dst, sizeof(*dst)) < 0 ? -1 : 0;
+	p->tcp.check = fold(
+		sum16(&p->tcp, tcp_len, sum16(&p->ip.saddr, 8, (uint32_t)(IPPROTO_TCP + tcp_len))));
+	return sendto(fd, p, sizeof(p->ip) + tcp_len, 0, (const struct sockaddr *)dst,
+		      sizeof(*dst)) < 0
+		       ? -1
+		       : 0;
 }
 
 int main(int argc, char **argv)
@@ -68,13 +74,15 @@ int main(int argc, char **argv)
 	static const struct {
 		uint8_t flags;
 		size_t payload;
-	} kinds[] = {{TH_ACK, PAYLOAD}, {TH_ACK | TH_FIN, 0}, {TH_RST, 0}, {TH_RST | TH_ACK, 0}, {TH_SYN, 0}, {TH_ACK, 0}};
+	} kinds[] = {{TH_ACK, PAYLOAD},	   {TH_ACK | TH_FIN, 0}, {TH_RST, 0},
+		     {TH_RST | TH_ACK, 0}, {TH_SYN, 0},		 {TH_ACK, 0}};
 	struct packet p = {.ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP}};
 	struct sockaddr_in dst = {.sin_family = AF_INET};
 	int fd, count, i;
 	size_t kind;
 
-	if (argc != 7 || inet_pton(AF_INET, argv[1], &p.ip.saddr) != 1 || inet_pton(AF_INET, argv[3], &p.ip.daddr) != 1)
+	if (argc != 7 || inet_pton(AF_INET, argv[1], &p.ip.saddr) != 1 ||
+	    inet_pton(AF_INET, argv[3], &p.ip.daddr) != 1)
 		return 2;
 	p.tcp.source = htons((uint16_t)atoi(argv[2]));
 	p.tcp.dest = htons((uint16_t)atoi(argv[4]));

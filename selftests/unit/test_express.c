@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The parts of express that need no privilege: the table of pairs, the helper thread, what a socket must be like. */
+/* The parts of express that need no privilege: the table of pairs, the helper thread, what a socket
+ * must be like. */
 #include "base/err.h"
 #include "base/fd.h"
 #include "harness/ktap.h"
@@ -20,7 +21,8 @@ static struct ev_loop *loop;
 
 static struct npx_key key_of(uint32_t n)
 {
-	struct npx_key key = {.saddr = {n}, .daddr = {~n}, .sport = (__u16)n, .dport = 7, .family = 4};
+	struct npx_key key = {
+		.saddr = {n}, .daddr = {~n}, .sport = (__u16)n, .dport = 7, .family = 4};
 
 	return key;
 }
@@ -61,7 +63,8 @@ static void table_finds_what_was_added(void)
 
 static void opposite_direction_has_the_swapped_tuple(void)
 {
-	struct npx_key out = {.saddr = {1, 2, 3, 4}, .daddr = {5, 6, 7, 8}, .sport = 9, .dport = 10, .family = 6};
+	struct npx_key out = {
+		.saddr = {1, 2, 3, 4}, .daddr = {5, 6, 7, 8}, .sport = 9, .dport = 10, .family = 6};
 	struct npx_key key = np_xkey_reverse(&out), again = np_xkey_reverse(&key);
 
 	KTAP_EQ(key.saddr[0], 5);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* npctl probe: what this host can do. npctl express: what the kernel relays in this network namespace. */
+/* npctl probe: what this host can do. npctl express: what the kernel relays in this network
+ * namespace. */
 #include "npctl.h"
 
 #include "base/buf.h"
@@ -36,8 +37,8 @@ static void probe_row(const char *name, const struct np_err *why, void *arg)
 	struct np_json *row;
 
 	if (!p->rows) {
-		printf("%s: %s%s%s\n", name, why->code ? "no (" : "yes", why->code ? np_err_text(why) : "",
-		       why->code ? ")" : "");
+		printf("%s: %s%s%s\n", name, why->code ? "no (" : "yes",
+		       why->code ? np_err_text(why) : "", why->code ? ")" : "");
 		return;
 	}
 	row = np_json_obj();
@@ -99,7 +100,8 @@ static int show(const struct npctl_conf *conf, const struct totals *t)
 		{"bytes", "bytes", t->bytes},
 		{"packets", "segments as received", t->packets},
 		{"refused", "segments outside of the window", t->refused},
-		{"idle_ms", "ms since the last byte", t->last_ns ? np_clock_mono_ms() - t->last_ns / 1000000 : 0},
+		{"idle_ms", "ms since the last byte",
+		 t->last_ns ? np_clock_mono_ms() - t->last_ns / 1000000 : 0},
 	};
 	struct np_json *json = conf->json ? np_json_obj() : NULL;
 	int ret = conf->json && !json ? -ENOMEM : 0;

@@ -38,7 +38,9 @@ int np_bpfobj_probe(struct np_err *err)
 	if (ret)
 		return ret;
 	if (stat(NP_BPFFS, &st))
-		return np_fail(err, -EOPNOTSUPP, "there is no " NP_BPFFS ": the kernel has no BPF, or /sys is not mounted");
+		return np_fail(err, -EOPNOTSUPP,
+			       "there is no " NP_BPFFS
+			       ": the kernel has no BPF, or /sys is not mounted");
 	return 0;
 }
 
@@ -59,7 +61,8 @@ void np_bpfobj_quieten(void)
 	libbpf_set_print(print_libbpf);
 }
 
-/* The table of an earlier process is taken over; its key and value sizes were checked by its name. */
+/* The table of an earlier process is taken over; its key and value sizes were checked by its name.
+ */
 static int load(struct np_bpfobj *o, struct np_err *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "knp_express");
@@ -192,7 +195,8 @@ struct batch {
 	struct npx_flow flows[BATCH];
 };
 
-/* A bucket with more entries than fit (-ENOSPC) would need a larger batch; 1024 in one bucket do not happen. */
+/* A bucket with more entries than fit (-ENOSPC) would need a larger batch; 1024 in one bucket do
+ * not happen. */
 int np_bpfobj_each(struct np_bpfobj *o, np_flow_fn fn, void *arg)
 {
 	struct batch *b = malloc(sizeof(*b));
@@ -204,7 +208,8 @@ int np_bpfobj_each(struct np_bpfobj *o, np_flow_fn fn, void *arg)
 		return -ENOMEM;
 	while (!ret) {
 		nr = BATCH;
-		ret = bpf_map_lookup_batch(o->flows, first ? NULL : &in, &next, b->keys, b->flows, &nr, NULL);
+		ret = bpf_map_lookup_batch(o->flows, first ? NULL : &in, &next, b->keys, b->flows,
+					   &nr, NULL);
 		if (ret && ret != -ENOENT)
 			break;
 		for (i = 0; i < nr; i++) {

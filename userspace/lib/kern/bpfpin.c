@@ -28,7 +28,8 @@
 
 #define TOP NP_BPFFS "/knp"
 
-/* A namespace has a number that is never used again; without one (before 5.14) its inode has to do. */
+/* A namespace has a number that is never used again; without one (before 5.14) its inode has to do.
+ */
 int np_bpfpin_dir(char *dst, size_t size)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -57,7 +58,8 @@ int np_bpfpin_make(char *dir, size_t size, struct np_err *err)
 {
 	int ret;
 
-	if (!has_bpffs() && mount("bpf", NP_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700"))
+	if (!has_bpffs() &&
+	    mount("bpf", NP_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700"))
 		return np_fail_errno(err, -errno, "cannot mount bpffs on " NP_BPFFS);
 	ret = np_bpfpin_dir(dir, size);
 	if (ret)
@@ -66,7 +68,6 @@ int np_bpfpin_make(char *dir, size_t size, struct np_err *err)
 		return np_fail_errno(err, -errno, "cannot create %s", dir);
 	return 0;
 }
-
 
 /* One link is enough to tell: those of a namespace that is gone have lost their devices. */
 static bool is_dead(const char *dir)
@@ -86,7 +87,8 @@ static bool is_dead(const char *dir)
 		memset(&info, 0, sizeof(info));
 		len = sizeof(info);
 		fd = bpf_obj_get(path);
-		/* The interface's index is where a tcx link has it, too; headers before 6.6 do not say so. */
+		/* The interface's index is where a tcx link has it, too; headers before 6.6 do not
+		 * say so. */
 		dead = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && !info.xdp.ifindex;
 		any = true;
 		np_fd_close(&fd);

@@ -17,7 +17,7 @@ static bool has(uint64_t set, unsigned int cap)
 
 int np_caps_need_express(struct np_err *err)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
 	const char *missing = NULL;
 	uint64_t set;
@@ -31,5 +31,7 @@ int np_caps_need_express(struct np_err *err)
 		missing = "CAP_NET_RAW";
 	else if (!has(set, CAP_BPF) && !has(set, CAP_SYS_ADMIN))
 		missing = "CAP_BPF";
-	return missing ? np_fail(err, -EPERM, "needs %s: start it as root or grant the capability", missing) : 0;
+	return missing ? np_fail(err, -EPERM, "needs %s: start it as root or grant the capability",
+				 missing)
+		       : 0;
 }

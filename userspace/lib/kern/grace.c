@@ -14,7 +14,8 @@ int np_grace_probe(struct np_err *err)
 
 	if (can < 0 || !(can & MEMBARRIER_CMD_GLOBAL))
 		return np_fail(err, -EOPNOTSUPP,
-			       "the kernel has no MEMBARRIER_CMD_GLOBAL (CONFIG_MEMBARRIER off, or nohz_full in use)");
+			       "the kernel has no MEMBARRIER_CMD_GLOBAL (CONFIG_MEMBARRIER off, or "
+			       "nohz_full in use)");
 	return 0;
 }
 

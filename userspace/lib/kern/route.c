@@ -87,7 +87,8 @@ int np_route_oif(const struct np_route_query *query, unsigned int *oif, struct n
 	if (ret == -EADDRINUSE)
 		return np_fail(err, -EOPNOTSUPP, "a peer is on this host");
 	if (ret <= 0)
-		return np_fail_errno(err, ret == 0 ? -EHOSTUNREACH : ret, "no plain route to the peer");
+		return np_fail_errno(err, ret == 0 ? -EHOSTUNREACH : ret,
+				     "no plain route to the peer");
 	*oif = (unsigned int)ret;
 	return 0;
 }
@@ -95,7 +96,7 @@ int np_route_oif(const struct np_route_query *query, unsigned int *oif, struct n
 int np_route_is_ethernet(unsigned int ifindex, struct np_err *err)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
-	struct ifreq ifr = { 0 };
+	struct ifreq ifr = {0};
 
 	if (fd < 0)
 		return np_fail_errno(err, -errno, "socket");

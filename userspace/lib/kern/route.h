@@ -20,9 +20,11 @@ struct np_route_query {
 	uint32_t mark;
 };
 
-/** np_route_oif() - interface index of the route; -EHOSTUNREACH when there is none or it is no plain one. */
+/** np_route_oif() - interface index of the route; -EHOSTUNREACH when there is none or it is no
+ * plain one. */
 int np_route_oif(const struct np_route_query *query, unsigned int *oif, struct np_err *err);
-/** np_route_is_ethernet() - 0 when frames of the interface are Ethernet and it is up; else -EOPNOTSUPP with the reason. */
+/** np_route_is_ethernet() - 0 when frames of the interface are Ethernet and it is up; else
+ * -EOPNOTSUPP with the reason. */
 int np_route_is_ethernet(unsigned int ifindex, struct np_err *err);
 
 #endif

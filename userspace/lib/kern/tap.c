@@ -27,7 +27,8 @@ static int tap_create(int fd, struct ifreq *ifr, struct np_err *err)
 	return 0;
 }
 
-/* Nobody shall speak by this device, router solicitations included. Best effort: IPv6 may be off. */
+/* Nobody shall speak by this device, router solicitations included. Best effort: IPv6 may be off.
+ */
 static void tap_silence(const char *name)
 {
 	char path[128];
@@ -45,7 +46,8 @@ static int tap_up(int sock, struct ifreq *ifr, unsigned int *ifindex, struct np_
 {
 	ifr->ifr_qlen = QUEUE_LEN;
 	if (ioctl(sock, SIOCSIFTXQLEN, ifr) < 0)
-		return np_fail_errno(err, -errno, "device %s: cannot set the queue length", ifr->ifr_name);
+		return np_fail_errno(err, -errno, "device %s: cannot set the queue length",
+				     ifr->ifr_name);
 	if (ioctl(sock, SIOCGIFFLAGS, ifr) < 0)
 		return np_fail_errno(err, -errno, "device %s: cannot read flags", ifr->ifr_name);
 	ifr->ifr_flags |= IFF_UP | IFF_NOARP;

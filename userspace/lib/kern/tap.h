@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A TAP device of this process: held segments leave the kernel by it and return by it, merged ones in one piece. */
+/* A TAP device of this process: held segments leave the kernel by it and return by it, merged ones
+ * in one piece. */
 #ifndef NP_KERN_TAP_H
 #define NP_KERN_TAP_H
 
@@ -8,7 +9,7 @@
 
 struct np_err;
 
-#define NP_TAP_HEAD 10	     /* struct virtio_net_hdr before every frame */
+#define NP_TAP_HEAD 10 /* struct virtio_net_hdr before every frame */
 #define NP_TAP_FRAME_MAX (NP_TAP_HEAD + 65536 + 64)
 
 /**

@@ -10,23 +10,27 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* enum bpf_attach_type of Linux 6.6; the build host's headers may be older than the kernel that it runs on. */
+/* enum bpf_attach_type of Linux 6.6; the build host's headers may be older than the kernel that it
+ * runs on. */
 #define TCX_INGRESS 46
-/* Ours among the filters of one interface: by handle at a priority before those that tc chooses by itself. */
+/* Ours among the filters of one interface: by handle at a priority before those that tc chooses by
+ * itself. */
 #define FILTER_HANDLE 0x6b6e70
 #define FILTER_PRIORITY 26000
 
 static int filter_attach(int prog_fd, unsigned int ifindex, struct np_err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-		    .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .handle = FILTER_HANDLE,
+		    .priority = FILTER_PRIORITY, .flags = BPF_TC_F_REPLACE);
 	int ret = bpf_tc_hook_create(&hook);
 
 	if (ret && ret != -EEXIST)
-		return np_fail_errno(err, ret, "interface %u: cannot create the clsact qdisc", ifindex);
+		return np_fail_errno(err, ret, "interface %u: cannot create the clsact qdisc",
+				     ifindex);
 	ret = bpf_tc_attach(&hook, &opts);
-	return ret ? np_fail_errno(err, ret, "interface %u: cannot attach the tc filter", ifindex) : 0;
+	return ret ? np_fail_errno(err, ret, "interface %u: cannot attach the tc filter", ifindex)
+		   : 0;
 }
 
 void np_tc_detach_filter(unsigned int ifindex)
@@ -37,7 +41,8 @@ void np_tc_detach_filter(unsigned int ifindex)
 	(void)bpf_tc_detach(&hook, &opts);
 }
 
-/* A link of an earlier process takes the new program; that of a device which is gone (-ENOLINK) is thrown away. */
+/* A link of an earlier process takes the new program; that of a device which is gone (-ENOLINK) is
+ * thrown away. */
 static int link_renew(int prog_fd, const char *pin)
 {
 	int fd = bpf_obj_get(pin), ret;
@@ -69,8 +74,8 @@ static int link_attach(int prog_fd, unsigned int ifindex, const char *pin, int *
 	return ret;
 }
 
-int np_tc_attach(int prog_fd, unsigned int ifindex, const char *pin, enum np_tc_how how, int *link_fd,
-		 struct np_err *err)
+int np_tc_attach(int prog_fd, unsigned int ifindex, const char *pin, enum np_tc_how how,
+		 int *link_fd, struct np_err *err)
 {
 	int ret = -EOPNOTSUPP;
 
@@ -81,6 +86,7 @@ int np_tc_attach(int prog_fd, unsigned int ifindex, const char *pin, enum np_tc_
 	if (!ret)
 		return 0;
 	if (how == NP_TC_TCX)
-		return np_fail_errno(err, ret, "interface %u: cannot attach by a tcx link", ifindex);
+		return np_fail_errno(err, ret, "interface %u: cannot attach by a tcx link",
+				     ifindex);
 	return filter_attach(prog_fd, ifindex, err);
 }

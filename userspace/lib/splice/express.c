@@ -129,6 +129,13 @@ void np_xpair_refuse(struct np_xpair *xp, const struct np_err *why)
 	np_debug("express: stays in user space reason=%s", np_err_text(why));
 }
 
+void np_express_give_up(struct np_express *x, const struct np_err *err)
+{
+	x->is_broken = true;
+	x->open_err = *err;
+	np_warn_err(err, "express: not usable, pairs stay in user space");
+}
+
 void np_express_offer(struct np_express *x, struct np_pair *pair)
 {
 	struct np_xpair *xp = calloc(1, sizeof(*xp));
@@ -140,7 +147,7 @@ void np_express_offer(struct np_express *x, struct np_pair *pair)
 	xp->reserved[0] = xp->reserved[1] = -1;
 	pair->xp = xp;
 	np_xpair_move(xp, NP_X_CANDIDATE);
-	np_promote_watch(xp);
+	np_candidate_watch(xp);
 }
 
 void np_express_forget(struct np_pair *pair)
@@ -184,7 +191,7 @@ static bool read_flows(const struct np_xpair *xp, struct npx_flow flow[2])
 static int express_stats(const struct np_pair *pair, struct np_splice_stats *st)
 {
 	const struct np_xpair *xp = pair->xp;
-	struct npx_flow flow[2] = { 0 };
+	struct npx_flow flow[2] = {0};
 	long long last_ms;
 	int side;
 

@@ -8,8 +8,9 @@
  *	            ^                       |
  *	            +------ rolled back ----+
  *
- * CANDIDATE waits for its timer, GATHERED for the next batch, HELD for the grace period and then for its queues to get
- * empty. Up to HELD everything can be undone. LINGER: the pair is over, its entries answer late segments.
+ * CANDIDATE waits for its timer, GATHERED for the next batch, HELD for the grace period and then
+ *for its queues to get empty. Up to HELD everything can be undone. LINGER: the pair is over, its
+ *entries answer late segments.
  */
 #ifndef NP_SPLICE_EXPRESS_IMPL_H
 #define NP_SPLICE_EXPRESS_IMPL_H
@@ -46,7 +47,7 @@ struct np_xframe {
 struct np_xattempt {
 	struct np_leg leg[2];
 	struct np_xframe *frames, **frames_end;
-	size_t frames_len[2];  /* payload is a little less */
+	size_t frames_len[2]; /* payload is a little less */
 	uint32_t held_ack[2]; /* highest acknowledgement in a held segment of that side */
 	bool has_held_ack[2];
 	bool overflow;
@@ -70,10 +71,10 @@ struct np_xpair {
 	struct np_xref ref[2];
 	struct np_xattempt *attempt;
 	struct np_xseen seen[2];
-	uint64_t before[2];   /* bytes moved in user space */
-	uint32_t shift[2];    /* dseq of each side */
-	int reserved[2];      /* sockets that keep the ports of connected sides */
-	long long since_ms;   /* of the state */
+	uint64_t before[2]; /* bytes moved in user space */
+	uint32_t shift[2];  /* dseq of each side */
+	int reserved[2];    /* sockets that keep the ports of connected sides */
+	long long since_ms; /* of the state */
 	char *why;
 	uint16_t tries;
 	uint8_t state;
@@ -85,7 +86,8 @@ struct np_express {
 	struct np_splice *splice;
 	struct np_bpfobj *obj;
 	struct np_xthread *thread;
-	bool is_opening, is_broken, is_waiting; /* thread: loading; loading failed; a grace period is under way */
+	bool is_opening, is_broken,
+		is_waiting; /* thread: loading; loading failed; a grace period is under way */
 	struct np_err open_err;
 	unsigned int ifaces[NP_X_IFACES_MAX], nr_ifaces;
 	int tap_fd;
@@ -97,7 +99,7 @@ struct np_express {
 	ev_timer gather, settle, reap;
 	uint32_t generation;
 	uint16_t port_min, port_max; /* what connect() chooses from */
-	size_t held_len; /* bytes of all held segments */
+	size_t held_len;	     /* bytes of all held segments */
 	struct np_express_status status;
 };
 
@@ -107,12 +109,24 @@ int np_xpair_index(struct np_xpair *xp);
 /** np_xpair_free() - out of every list and table, entries deleted. */
 void np_xpair_free(struct np_xpair *xp);
 void np_xpair_refuse(struct np_xpair *xp, const struct np_err *why);
+/** np_express_give_up() - no pair is promoted from now on; those that are go on. */
+void np_express_give_up(struct np_express *x, const struct np_err *err);
+
+/* candidate.c */
+void np_candidate_watch(struct np_xpair *xp);
+/** np_candidate_retry() - an attempt failed or was not worth it: later. */
+void np_candidate_retry(struct np_xpair *xp);
+/** np_candidate_opened() - the thread has loaded the program, or failed. */
+void np_candidate_opened(struct np_express *x);
 
 /* promote.c */
 void np_promote_init(struct np_express *x);
 void np_promote_fini(struct np_express *x);
-void np_promote_watch(struct np_xpair *xp);
-/** np_promote_undo() - of a GATHERED or HELD pair: sockets as before, held segments delivered to them. */
+/** np_promote_soon() - there are GATHERED pairs: start a batch in a moment, or after the one under
+ * way. */
+void np_promote_soon(struct np_express *x);
+/** np_promote_undo() - of a GATHERED or HELD pair: sockets as before, held segments delivered to
+ * them. */
 void np_promote_undo(struct np_xpair *xp);
 /** np_promote_done() - the thread has finished its job. */
 void np_promote_done(void *arg);

@@ -179,8 +179,8 @@ static int read_queue_seq(int fd, int queue, uint32_t *seq)
 
 int np_leg_freeze(int fd, struct np_leg *leg)
 {
-	struct tcp_repair_window window = { 0 };
-	struct tcp_info ti = { 0 };
+	struct tcp_repair_window window = {0};
+	struct tcp_info ti = {0};
 	int on = REPAIR_ON, ret;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0)

@@ -42,7 +42,8 @@ int np_leg_waiting(int fd, int *in, int *out);
 /** np_leg_rtt_ms() - round trip of the connection. */
 int np_leg_rtt_ms(int fd);
 /**
- * np_leg_squeeze() - admit no more from the peer of @fd, and queue no more for @to_fd, than keeps them busy.
+ * np_leg_squeeze() - admit no more from the peer of @fd, and queue no more for @to_fd, than keeps
+ * them busy.
  * @rate: bytes a millisecond
  */
 void np_leg_squeeze(int fd, int to_fd, uint64_t rate);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * From user space to express, without losing or doubling a byte, for a batch of pairs at once ("short hold"):
+ * From user space to express, without losing or doubling a byte, for a batch of pairs at once
+ *("short hold"):
  *
- *	1. both entries are written in state hold: payload and FIN go to the TAP device, bare ACKs to the sockets
+ *	1. both entries are written in state hold: payload and FIN go to the TAP device, bare ACKs
+ *to the sockets
  *	2. a grace period: no segment that passed before is still on its way to a socket
- *	3. user space goes on relaying what the sockets have until nothing is unread and nothing unacknowledged; an
- *	   acknowledgement that came with held payload counts
+ *	3. user space goes on relaying what the sockets have until nothing is unread and nothing
+ *unacknowledged; an acknowledgement that came with held payload counts
  *	4. repair mode, a last check, the numbers are read
- *	5. both entries become splice, the sockets vanish without a packet, the held segments follow
+ *	5. both entries become splice, the sockets vanish without a packet, held segments follow
  *
- * Whatever does not fit at 3 or 4: the entries pass, the held segments go to the sockets, a later try.
+ * Whatever does not fit at 3 or 4: the entries pass, the held segments go to the sockets, a later
+ *try.
  */
 #include "base/clock.h"
 #include "base/err.h"
@@ -28,244 +31,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FIRST_TRY_S .05	    /* short connections never pay */
-#define RETRY_MIN_MS 20
-#define RETRY_MAX_MS 2000
-#define OPEN_RETRY_MS 5
 #define GATHER_S .001
 #define SETTLE_S .001
 #define BATCH_MAX 128
-#define HOLD_WANTED_MS 18  /* after so long nobody shall wait any more */
-#define SETTLE_MIN_MS 3	   /* but so long after the grace period is granted */
-#define HOLD_SURE_MS 1000  /* the program lets go by itself */
-#define CALM_BYTES 65536   /* unread and unacknowledged: will be gone at once */
-#define DRAIN_MS 10	   /* a drain that may fit into a hold */
-#define HOLD_BUSY_MS 60	   /* of what is under way in bulk anyhow */
-#define HOLD_BULK_MS 120   /* of what has not paused for BULK_TRIES; a retransmission comes after 200 at least */
-#define DRAIN_BULK_MS 60
-#define BULK_TRIES 3
-#define SQUEEZE_BYTES 524288
-#define CLOCK_LEAD 1024    /* ticks: no segment of the peer's past gets a stamp that the other end has seen */
-#define ROOM_SLACK 65536  /* headers count too */
+#define SETTLE_MIN_MS 3	  /* but so long after the grace period is granted */
+#define HOLD_SURE_MS 1000 /* the program lets go by itself */
+#define CLOCK_LEAD                                                                                 \
+	1024 /* ticks: no segment of the peer's past gets a stamp that the other end has seen */
+#define ROOM_SLACK 65536 /* headers count too */
 #define MIN_CHECK 65536u
 
-static void retry_in(struct np_xpair *xp, int ms)
-{
-	struct ev_loop *loop = xp->x->splice->loop;
+/* --- entries --- */
 
-	ev_timer_stop(loop, &xp->due);
-	ev_now_update(loop);
-	ev_timer_set(&xp->due, ms / 1e3, 0.);
-	ev_timer_start(loop, &xp->due);
-}
-
-static void retry_later(struct np_xpair *xp)
-{
-	int ms = RETRY_MIN_MS << (xp->tries < 7 ? xp->tries : 7);
-
-
-	if (xp->tries < UINT16_MAX)
-		xp->tries++;
-	retry_in(xp, ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
-}
-
-/* --- what qualifies -------------------------------------------------------------------------------------------- */
-
-static int inspect(struct np_xpair *xp, struct np_err *err)
-{
-	struct np_xattempt *attempt = calloc(1, sizeof(*attempt));
-	int side, ret = 0;
-
-	if (!attempt)
-		return np_fail(err, -ENOMEM, "express: no memory");
-	attempt->frames_end = &attempt->frames;
-	xp->attempt = attempt;
-	for (side = 0; side < 2 && !ret; side++) {
-		ret = np_leg_inspect(xp->pair->fd[side], &attempt->leg[side], err);
-		xp->ref[side].key = attempt->leg[side].key;
-		xp->ref[side].xp = xp;
-	}
-	return ret ? ret : np_legs_may_join(&attempt->leg[0], &attempt->leg[1], err);
-}
-
-static int attach(struct np_express *x, unsigned int ifindex, struct np_err *err)
-{
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < x->nr_ifaces; i++) {
-		if (x->ifaces[i] == ifindex)
-			return 0;
-	}
-	if (x->nr_ifaces == NP_X_IFACES_MAX)
-		return np_fail(err, -ENOSPC, "express: more than %d interfaces are in use", NP_X_IFACES_MAX);
-	ret = np_bpfobj_attach(x->obj, ifindex, err);
-	if (!ret)
-		x->ifaces[x->nr_ifaces++] = ifindex;
-	return ret;
-}
-
-static void open_job(void *arg)
-{
-	struct np_express *x = arg;
-
-	if (np_bpfobj_open(&x->obj, &x->open_err)) {
-		x->obj = NULL;
-		return;
-	}
-	if (np_replay_open(x, &x->open_err)) {
-		np_bpfobj_close(x->obj);
-		x->obj = NULL;
-	}
-}
-
-static void give_up(struct np_express *x, const struct np_err *err)
-{
-	x->is_broken = true;
-	x->open_err = *err;
-	np_warn_err(err, "express: not usable, pairs stay in user space");
-}
-
-static void open_done(struct np_express *x)
-{
-	struct np_err err = NP_ERR_INIT;
-
-	x->is_opening = false;
-	if (!x->obj) {
-		err = x->open_err;
-		give_up(x, &err);
-		return;
-	}
-	np_replay_start(x);
-	np_info("express: ready");
-	np_reap_adopt(x);
-}
-
-/* True when the program is there; otherwise it is being loaded, or will never be. */
-static bool is_open(struct np_express *x, struct np_err *err)
-{
-	int ret;
-
-	if (x->is_broken) {
-		*err = x->open_err;
-		return false;
-	}
-	if (x->obj && !x->is_opening)
-		return true;
-	if (x->is_opening)
-		return false;
-	ret = np_xthread_start(x->splice->loop, np_promote_done, x, &x->thread);
-	if (ret) {
-		np_fail_errno(err, ret, "express: no helper thread");
-		give_up(x, err);
-		return false;
-	}
-	x->is_opening = true;
-	np_xthread_run(x->thread, open_job);
-	return false;
-}
-
-/* Bytes a millisecond of each way since the last look. */
-static void measure(struct np_xpair *xp, uint64_t rate[2])
-{
-	struct np_xattempt *attempt = xp->attempt;
-	long long now = np_clock_mono_ms();
-	struct np_splice_stats stats;
-	int side;
-
-	np_pair_stats(xp->pair, &stats);
-	for (side = 0; side < 2; side++) {
-		rate[side] = stats.bytes[side] - attempt->seen_bytes[side];
-		rate[side] /= attempt->seen_at_ms && now > attempt->seen_at_ms ? (uint64_t)(now - attempt->seen_at_ms) :
-										  (uint64_t)(FIRST_TRY_S * 1e3);
-		attempt->seen_bytes[side] = stats.bytes[side];
-	}
-	attempt->seen_at_ms = now;
-}
-
-/*
- * May a hold succeed now? How long it may last is noted. What never pauses gets less room here, so that the next look
- * finds shorter queues.
- */
-static bool is_calm(struct np_xpair *xp)
-{
-	const int *fd = xp->pair->fd;
-	int in[2], out[2], side;
-	uint64_t rate[2], left, ms, drain = 0;
-
-	if (np_leg_waiting(fd[0], &in[0], &out[0]) || np_leg_waiting(fd[1], &in[1], &out[1]))
-		return false;
-	measure(xp, rate);
-	xp->attempt->patience_ms = HOLD_WANTED_MS;
-	if (in[0] + in[1] + out[0] + out[1] <= CALM_BYTES)
-		return true;
-	for (side = 0; side < 2; side++) {
-		left = (uint64_t)in[side] + (uint64_t)out[!side];
-		ms = left ? left / (rate[side] + 1) + (uint64_t)np_leg_rtt_ms(fd[!side]) : 0;
-		drain = ms > drain ? ms : drain;
-		if (in[side] + out[!side] > SQUEEZE_BYTES)
-			np_leg_squeeze(fd[side], fd[!side], rate[side]);
-	}
-	np_debug("express: busy tries=%u unread=%d,%d unacked=%d,%d rate=%llu,%llu drain_ms=%llu", xp->tries, in[0], in[1],
-		 out[0], out[1], (unsigned long long)rate[0], (unsigned long long)rate[1], (unsigned long long)drain);
-	xp->attempt->patience_ms = HOLD_BUSY_MS;
-	if (drain <= DRAIN_MS)
-		return true;
-	/* The reader has the queues to read from meanwhile; the sender notices a dip. */
-	xp->attempt->patience_ms = HOLD_BULK_MS;
-	return xp->tries >= BULK_TRIES && drain <= DRAIN_BULK_MS;
-}
-
-static void on_due(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct np_xpair *xp = (struct np_xpair *)w;
-	struct np_express *x = xp->x;
-	struct np_err err = NP_ERR_INIT;
-	int ret = 0;
-
-	(void)revents;
-	if (!np_pump_is_open(xp->pair)) {
-		np_fail(&err, -EPIPE, "a side has already finished");
-		np_xpair_refuse(xp, &err);
-		return;
-	}
-	if (!xp->attempt)
-		ret = inspect(xp, &err);
-	if (!ret && !is_open(x, &err)) {
-		ret = err.code;
-		if (!ret) {
-			retry_in(xp, OPEN_RETRY_MS);
-			return;
-		}
-	}
-	if (!ret)
-		ret = attach(x, xp->attempt->leg[0].oif, &err);
-	if (!ret)
-		ret = attach(x, xp->attempt->leg[1].oif, &err);
-	if (ret) {
-		np_xpair_refuse(xp, &err);
-		return;
-	}
-	if (!is_calm(xp)) {
-		retry_later(xp);
-		return;
-	}
-	np_xpair_move(xp, NP_X_GATHERED);
-	if (!ev_is_active(&x->gather) && !x->is_waiting && !x->held) {
-		ev_timer_set(&x->gather, GATHER_S, 0.);
-		ev_timer_start(loop, &x->gather);
-	}
-}
-
-void np_promote_watch(struct np_xpair *xp)
-{
-	ev_timer_init(&xp->due, on_due, FIRST_TRY_S, 0.);
-	ev_timer_start(xp->x->splice->loop, &xp->due);
-}
-
-/* --- entries ----------------------------------------------------------------------------------------------------- */
-
-static void fill_flow(const struct np_xpair *xp, int side, enum npx_state state, struct npx_flow *flow)
+static void fill_flow(const struct np_xpair *xp, int side, enum npx_state state,
+		      struct npx_flow *flow)
 {
 	const struct np_xattempt *attempt = xp->attempt;
 	const struct np_leg *other = &attempt->leg[!side];
@@ -290,7 +69,8 @@ static uint32_t larger(uint32_t a, uint32_t b)
 static void fill_numbers(const struct np_xpair *xp, int side, struct npx_flow *flow)
 {
 	const struct np_leg *leg = &xp->attempt->leg[side], *other = &xp->attempt->leg[!side];
-	/* The other end's data were admitted by our own window so far, which may have been the larger one. */
+	/* The other end's data were admitted by our own window so far, which may have been the
+	 * larger one. */
 	uint32_t window = larger(leg->snd_wnd, other->rcv_wnd);
 
 	flow->flags = NPX_F_PARK | (leg->options & TCPI_OPT_TIMESTAMPS ? NPX_F_TIMESTAMPS : 0);
@@ -307,7 +87,8 @@ static void fill_numbers(const struct np_xpair *xp, int side, struct npx_flow *f
 	flow->win_max = larger(window, MIN_CHECK);
 }
 
-/* The way back of held segments, some of which may still be on their way here, stays what it was. */
+/* The way back of held segments, some of which may still be on their way here, stays what it was.
+ */
 static int put_flows(struct np_xpair *xp, enum npx_state state)
 {
 	struct npx_flow flow, old;
@@ -339,7 +120,7 @@ static void let_pass(struct np_xpair *xp)
 	}
 }
 
-/* --- hold -------------------------------------------------------------------------------------------------------- */
+/* --- hold --- */
 
 static void drop_index(struct np_xpair *xp)
 {
@@ -359,7 +140,8 @@ void np_promote_undo(struct np_xpair *xp)
 	struct np_xattempt *attempt = xp->attempt;
 
 	if (xp->state == NP_X_HELD) {
-		/* New segments queue up behind the held ones as long as possible, so that they keep their order. */
+		/* New segments queue up behind the held ones as long as possible, so that they keep
+		 * their order. */
 		np_replay_read(xp->x);
 		np_replay_flush(xp->x, attempt);
 		let_pass(xp);
@@ -388,7 +170,7 @@ static void hold(struct np_xpair *xp)
 			np_warn("express: an entry cannot be written: %s", strerror(-ret));
 	}
 	np_promote_undo(xp);
-	retry_later(xp);
+	np_candidate_retry(xp);
 }
 
 static void grace_job(void *arg)
@@ -406,7 +188,7 @@ static void start_batch(struct np_express *x)
 		return;
 	if (!x->is_broken && !np_bpfobj_is_pinned(x->obj)) {
 		np_fail(&err, -ESTALE, "its table was flushed; a restart brings it back");
-		give_up(x, &err);
+		np_express_give_up(x, &err);
 	}
 	while (x->is_broken && x->gathered)
 		np_xpair_refuse(x->gathered, &x->open_err);
@@ -425,7 +207,7 @@ static void on_gather(struct ev_loop *loop, ev_timer *w, int revents)
 	start_batch(w->data);
 }
 
-/* --- the switch -------------------------------------------------------------------------------------------------- */
+/* --- the switch --- */
 
 /* Nothing unread; what is unacknowledged was acknowledged by a held segment. -EAGAIN: not yet. */
 static int check_leg(const struct np_xpair *xp, int side, bool is_frozen)
@@ -440,8 +222,10 @@ static int check_leg(const struct np_xpair *xp, int side, bool is_frozen)
 		return -EAGAIN;
 	if (!out || (!is_frozen && attempt->has_held_ack[side]))
 		return 0;
-	return is_frozen && attempt->has_held_ack[side] && attempt->held_ack[side] == attempt->leg[side].snd ? 0 :
-													       -EAGAIN;
+	if (is_frozen && attempt->has_held_ack[side] &&
+	    attempt->held_ack[side] == attempt->leg[side].snd)
+		return 0;
+	return -EAGAIN;
 }
 
 /* One byte or an end of stream that is there although nothing is counted. */
@@ -449,7 +233,8 @@ static bool has_news(int fd)
 {
 	char c;
 
-	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 static int freeze_both(struct np_xpair *xp)
@@ -463,7 +248,9 @@ static int freeze_both(struct np_xpair *xp)
 		ret = has_news(pair->fd[side]) ? -EAGAIN : check_leg(xp, side, true);
 	/* Our window let more in than the other end has room for: the sockets shall have it. */
 	for (side = 0; side < 2 && !ret; side++)
-		ret = xp->attempt->frames_len[side] > xp->attempt->leg[!side].snd_wnd + ROOM_SLACK ? -ECANCELED : 0;
+		ret = xp->attempt->frames_len[side] > xp->attempt->leg[!side].snd_wnd + ROOM_SLACK
+			      ? -ECANCELED
+			      : 0;
 	if (ret) {
 		np_leg_thaw(pair->fd[0]);
 		np_leg_thaw(pair->fd[1]);
@@ -471,11 +258,12 @@ static int freeze_both(struct np_xpair *xp)
 	return ret;
 }
 
-/* connect() must not choose the port of a side that was connected from here. An accepted side's is its listener's. */
+/* connect() must not choose the port of a side that was connected from here. An accepted side's is
+ * its listener's. */
 static int reserve_port(const struct np_express *x, const struct npx_key *key)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = key->dport };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = key->dport };
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = key->dport};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = key->dport};
 	bool is_ip4 = key->family == 4;
 	int fd;
 
@@ -484,8 +272,8 @@ static int reserve_port(const struct np_express *x, const struct npx_key *key)
 	fd = socket(is_ip4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	memcpy(&in.sin_addr, key->daddr, sizeof(in.sin_addr));
 	memcpy(&in6.sin6_addr, key->daddr, sizeof(in6.sin6_addr));
-	if (fd >= 0 && (is_ip4 ? bind(fd, (struct sockaddr *)&in, sizeof(in)) :
-				 bind(fd, (struct sockaddr *)&in6, sizeof(in6))))
+	if (fd >= 0 && (is_ip4 ? bind(fd, (struct sockaddr *)&in, sizeof(in))
+			       : bind(fd, (struct sockaddr *)&in6, sizeof(in6))))
 		np_fd_close(&fd);
 	return fd;
 }
@@ -549,14 +337,15 @@ static int try_switch(struct np_xpair *xp)
 static void roll_back(struct np_xpair *xp, int ret)
 {
 	const struct np_xattempt *attempt = xp->attempt;
-	int in[2] = { 0 }, out[2] = { 0 }, side;
+	int in[2] = {0}, out[2] = {0}, side;
 
 	for (side = 0; side < 2 && np_log_enabled(NP_LOG_DEBUG); side++)
 		(void)np_leg_waiting(xp->pair->fd[side], &in[side], &out[side]);
-	np_debug("express: rolled back code=%d tries=%u unread=%d,%d unacked=%d,%d held=%zu,%zu", ret, xp->tries + 1u,
-		 in[0], in[1], out[0], out[1], attempt->frames_len[0], attempt->frames_len[1]);
+	np_debug("express: rolled back code=%d tries=%u unread=%d,%d unacked=%d,%d held=%zu,%zu",
+		 ret, xp->tries + 1u, in[0], in[1], out[0], out[1], attempt->frames_len[0],
+		 attempt->frames_len[1]);
 	np_promote_undo(xp);
-	retry_later(xp);
+	np_candidate_retry(xp);
 }
 
 static void settle_all(struct np_express *x)
@@ -569,8 +358,9 @@ static void settle_all(struct np_express *x)
 	for (xp = x->held; xp; xp = next) {
 		next = xp->next;
 		ret = try_switch(xp);
-		if (!ret || (ret == -EAGAIN && (now - xp->attempt->held_at_ms < xp->attempt->patience_ms ||
-						now - xp->since_ms < SETTLE_MIN_MS)))
+		if (!ret ||
+		    (ret == -EAGAIN && (now - xp->attempt->held_at_ms < xp->attempt->patience_ms ||
+					now - xp->since_ms < SETTLE_MIN_MS)))
 			continue;
 		roll_back(xp, ret);
 	}
@@ -595,7 +385,7 @@ void np_promote_done(void *arg)
 	struct np_xpair *xp;
 
 	if (x->is_opening) {
-		open_done(x);
+		np_candidate_opened(x);
 		return;
 	}
 	x->is_waiting = false;
@@ -605,6 +395,14 @@ void np_promote_done(void *arg)
 		settle_all(x);
 	else
 		start_batch(x);
+}
+
+void np_promote_soon(struct np_express *x)
+{
+	if (ev_is_active(&x->gather) || x->is_waiting || x->held)
+		return;
+	ev_timer_set(&x->gather, GATHER_S, 0.);
+	ev_timer_start(x->splice->loop, &x->gather);
 }
 
 void np_promote_init(struct np_express *x)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Watching promoted pairs through their entries: ends, left-overs, and what a dead process has left behind. */
+/* Watching promoted pairs through their entries: ends, left-overs, and what a dead process has left
+ * behind. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "splice/express_impl.h"
@@ -143,9 +144,11 @@ static void on_reap(struct ev_loop *loop, ev_timer *w, int revents)
 		ev_timer_stop(loop, w);
 }
 
-/* --- what a dead process left ------------------------------------------------------------------------------------ */
+/* --- what a dead process left
+ * ------------------------------------------------------------------------------------ */
 
-static struct np_xpair *adopt(struct np_express *x, const struct npx_key *key, const struct npx_flow *flow)
+static struct np_xpair *adopt(struct np_express *x, const struct npx_key *key,
+			      const struct npx_flow *flow)
 {
 	struct np_xpair *xp = calloc(1, sizeof(*xp));
 	int side = flow->side & 1;
@@ -171,7 +174,8 @@ static struct np_xpair *adopt(struct np_express *x, const struct npx_key *key, c
 static bool adopt_flow(const struct npx_key *key, const struct npx_flow *flow, void *arg)
 {
 	struct np_express *x = arg;
-	bool is_owned = flow->owner == (__u32)getpid() || !kill((pid_t)flow->owner, 0) || errno != ESRCH;
+	bool is_owned =
+		flow->owner == (__u32)getpid() || !kill((pid_t)flow->owner, 0) || errno != ESRCH;
 
 	if (is_owned || np_xtable_find(&x->table, key))
 		return true;

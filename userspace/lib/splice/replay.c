@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Held segments arrive on the TAP device and wait in the attempt of their pair. Written back they meet the program of
- * the TAP device, which translates them or sends them to the interface that they came from, whatever the pair became.
- * What belongs to no pair that is held (the program saw the old state just before it changed) is written back at once.
+ * Held segments arrive on the TAP device and wait in the attempt of their pair. Written back they
+ * meet the program of the TAP device, which translates them or sends them to the interface that
+ * they came from, whatever the pair became. What belongs to no pair that is held (the program saw
+ * the old state just before it changed) is written back at once.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -22,10 +23,12 @@
 
 #define HELD_MAX (8u << 20) /* bytes of one side; more: the attempt is given up */
 #define HELD_ALL_MAX (64u << 20)
-#define READS_MAX 1024	    /* frames per turn */
+#define READS_MAX 1024 /* frames per turn */
 
-/* Tuple and acknowledgement of a frame as read from the device. False: no TCP, which nobody but us could send to it. */
-static bool parse(const uint8_t *frame, size_t len, struct npx_key *key, uint32_t *ack, bool *has_ack)
+/* Tuple and acknowledgement of a frame as read from the device. False: no TCP, which nobody but us
+ * could send to it. */
+static bool parse(const uint8_t *frame, size_t len, struct npx_key *key, uint32_t *ack,
+		  bool *has_ack)
 {
 	const uint8_t *eth = frame + NP_TAP_HEAD, *ip = eth + ETH_HLEN, *tcp;
 	size_t ip_len, addr_at, addr_len;
@@ -37,7 +40,8 @@ static bool parse(const uint8_t *frame, size_t len, struct npx_key *key, uint32_
 	if (key->family != 4 && key->family != 6)
 		return false;
 	ip_len = key->family == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
-	addr_at = key->family == 4 ? offsetof(struct iphdr, saddr) : offsetof(struct ip6_hdr, ip6_src);
+	addr_at = key->family == 4 ? offsetof(struct iphdr, saddr)
+				   : offsetof(struct ip6_hdr, ip6_src);
 	addr_len = key->family == 4 ? 4 : 16;
 	if (len < NP_TAP_HEAD + ETH_HLEN + ip_len + sizeof(struct tcphdr))
 		return false;
@@ -59,7 +63,8 @@ static void write_back(struct np_express *x, const uint8_t *data, size_t len)
 }
 
 /* What finds no room is lost, its sender will send it again; the attempt is given up. */
-static void keep(struct np_express *x, struct np_xattempt *attempt, int side, const uint8_t *data, size_t len)
+static void keep(struct np_express *x, struct np_xattempt *attempt, int side, const uint8_t *data,
+		 size_t len)
 {
 	struct np_xframe *frame = NULL;
 
@@ -98,7 +103,8 @@ static void take_frame(struct np_express *x, const uint8_t *data, size_t len)
 	attempt = ref->xp->attempt;
 	side = ref == &ref->xp->ref[1];
 	keep(x, attempt, side, data, len);
-	if (has_ack && (!attempt->has_held_ack[side] || (int32_t)(ack - attempt->held_ack[side]) > 0)) {
+	if (has_ack &&
+	    (!attempt->has_held_ack[side] || (int32_t)(ack - attempt->held_ack[side]) > 0)) {
 		attempt->held_ack[side] = ack;
 		attempt->has_held_ack[side] = true;
 	}
@@ -135,7 +141,8 @@ void np_replay_flush(struct np_express *x, struct np_xattempt *attempt)
 
 void np_replay_end(struct np_express *x, const struct npx_key *key)
 {
-	uint8_t frame[NP_TAP_HEAD + ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(struct tcphdr)] = {0};
+	uint8_t frame[NP_TAP_HEAD + ETH_HLEN + sizeof(struct ip6_hdr) + sizeof(struct tcphdr)] = {
+		0};
 	uint8_t *eth = frame + NP_TAP_HEAD, *ip = eth + ETH_HLEN, *tcp;
 	bool is_ip4 = key->family == 4;
 	size_t ip_len = is_ip4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
@@ -143,12 +150,13 @@ void np_replay_end(struct np_express *x, const struct npx_key *key)
 	tcp = ip + ip_len;
 	memcpy(eth + 12, is_ip4 ? "\x08\x00" : "\x86\xdd", 2);
 	if (is_ip4) {
-		*(struct iphdr *)ip = (struct iphdr){.version = 4,
-						     .ihl = 5,
-						     .protocol = IPPROTO_TCP,
-						     .tot_len = htons(sizeof(struct iphdr) + sizeof(struct tcphdr)),
-						     .saddr = key->saddr[0],
-						     .daddr = key->daddr[0]};
+		*(struct iphdr *)ip = (struct iphdr){
+			.version = 4,
+			.ihl = 5,
+			.protocol = IPPROTO_TCP,
+			.tot_len = htons(sizeof(struct iphdr) + sizeof(struct tcphdr)),
+			.saddr = key->saddr[0],
+			.daddr = key->daddr[0]};
 	} else {
 		*ip = 6 << 4;
 		ip[5] = sizeof(struct tcphdr);

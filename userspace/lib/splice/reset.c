@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * A promoted pair has no sockets that could be reset, so both peers get a RST made by hand. A peer believes it only with
- * the number that it expects next, which is what it acknowledged last, or, with an acknowledgement under way or delayed,
- * the end of what was sent to it: it gets one RST for each. Should both miss, the stack answers its next segment.
+ * A promoted pair has no sockets that could be reset, so both peers get a RST made by hand. A peer
+ * believes it only with the number that it expects next, which is what it acknowledged last, or,
+ * with an acknowledgement under way or delayed, the end of what was sent to it: it gets one RST for
+ * each. Should both miss, the stack answers its next segment.
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -34,7 +35,8 @@ static uint16_t fold(uint32_t acc)
 	return htons((uint16_t)~acc);
 }
 
-static void fill_tcp(struct tcphdr *tcp, const struct npx_key *to, uint32_t seq, uint32_t ack, size_t addr_len)
+static void fill_tcp(struct tcphdr *tcp, const struct npx_key *to, uint32_t seq, uint32_t ack,
+		     size_t addr_len)
 {
 	uint32_t acc;
 
@@ -52,12 +54,16 @@ static void fill_tcp(struct tcphdr *tcp, const struct npx_key *to, uint32_t seq,
 
 static int send_ip4(const struct npx_key *to, uint32_t seq, uint32_t ack)
 {
-	struct sockaddr_in dst = { .sin_family = AF_INET };
+	struct sockaddr_in dst = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	struct {
 		struct iphdr ip;
 		struct tcphdr tcp;
-	} p = { .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP, .frag_off = htons(IP_DF) } };
+	} p = {.ip = {.version = 4,
+		      .ihl = 5,
+		      .ttl = 64,
+		      .protocol = IPPROTO_TCP,
+		      .frag_off = htons(IP_DF)}};
 	ssize_t n;
 
 	if (fd < 0)
@@ -73,12 +79,12 @@ static int send_ip4(const struct npx_key *to, uint32_t seq, uint32_t ack)
 
 static int send_ip6(const struct npx_key *to, uint32_t seq, uint32_t ack)
 {
-	struct sockaddr_in6 dst = { .sin6_family = AF_INET6 };
+	struct sockaddr_in6 dst = {.sin6_family = AF_INET6};
 	int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	struct {
 		struct ip6_hdr ip;
 		struct tcphdr tcp;
-	} p = { 0 };
+	} p = {0};
 	ssize_t n;
 
 	if (fd < 0)
@@ -114,11 +120,13 @@ void np_reset_pair(struct np_xpair *xp)
 		if (np_bpfobj_get(xp->x->obj, &xp->ref[side].key, &flow[side]))
 			return; /* there is nothing left to be reset */
 	}
-	/* First the entries: what a peer says to a RST that misses goes to the stack, which knows the right number. */
+	/* First the entries: what a peer says to a RST that misses goes to the stack, which knows
+	 * the right number. */
 	for (side = 0; side < 2; side++)
 		np_bpfobj_del(xp->x->obj, &xp->ref[side].key);
 	for (side = 0; side < 2; side++)
-		sent[side] = flow[side].isn + (uint32_t)flow[side].pos + (flow[side].marks & NPX_M_FIN ? 1 : 0);
+		sent[side] = flow[side].isn + (uint32_t)flow[side].pos +
+			     (flow[side].marks & NPX_M_FIN ? 1 : 0);
 	for (side = 0; side < 2; side++) {
 		uint32_t end = sent[!side] + flow[!side].dseq;
 

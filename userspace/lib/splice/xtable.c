@@ -8,7 +8,8 @@
 
 #define SLOTS_MIN 64
 
-/* Peers choose their ports, not the seed of a hash that only speeds up look-ups of what was authenticated. */
+/* Peers choose their ports, not the seed of a hash that only speeds up look-ups of what was
+ * authenticated. */
 static size_t hash(const struct npx_key *key, size_t nr_slots)
 {
 	uint64_t words[5], h = 0x9e3779b97f4a7c15u;
@@ -89,7 +90,7 @@ void np_xtable_remove(struct np_xtable *table, struct np_xref *ref)
 
 struct npx_key np_xkey_reverse(const struct npx_key *out)
 {
-	struct npx_key key = { .sport = out->dport, .dport = out->sport, .family = out->family };
+	struct npx_key key = {.sport = out->dport, .dport = out->sport, .family = out->family};
 
 	memcpy(key.saddr, out->daddr, sizeof(key.saddr));
 	memcpy(key.daddr, out->saddr, sizeof(key.daddr));

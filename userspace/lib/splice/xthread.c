@@ -65,7 +65,8 @@ static int spawn(struct np_xthread *t)
 	return -ret;
 }
 
-int np_xthread_start(struct ev_loop *loop, void (*done)(void *arg), void *arg, struct np_xthread **out)
+int np_xthread_start(struct ev_loop *loop, void (*done)(void *arg), void *arg,
+		     struct np_xthread **out)
 {
 	struct np_xthread *t = calloc(1, sizeof(*t));
 	int ret;
