@@ -49,6 +49,7 @@ struct np_tunnel {
 	struct stream local_in, local_out, relay;
 	struct pump up, down; /* local to relay, relay to local */
 	ev_timer check;
+	bool relay_failed;
 	void (*on_end)(struct np_tunnel *tunnel, const struct np_err *err, void *arg);
 	void *arg;
 };
@@ -67,18 +68,24 @@ static void end(struct np_tunnel *t, const struct np_err *err)
 	t->on_end(t, err, t->arg);
 }
 
+static void reset_sockets(struct np_tunnel *t)
+{
+	stop_pump(&t->up);
+	stop_pump(&t->down);
+	if (t->relay.fd >= 0)
+		np_sock_reset(&t->relay.fd);
+	if (t->local_in.is_socket && t->local_in.fd >= 0)
+		np_sock_reset(&t->local_in.fd);
+}
+
 static void fail(struct pump *p, const char *name, int code)
 {
 	struct np_tunnel *t = p->tunnel;
 	struct np_err err = NP_ERR_INIT;
 
 	np_fail_errno(&err, code, "tunnel: %s side", name);
-	stop_pump(&t->up);
-	stop_pump(&t->down);
-	if (t->relay.fd >= 0)
-		np_sock_reset(&t->relay.fd);
-	if (t->local_in.is_socket)
-		np_sock_reset(&t->local_in.fd);
+	t->relay_failed = !strcmp(name, "relay");
+	reset_sockets(t);
 	end(t, &err);
 }
 
@@ -287,8 +294,20 @@ void np_tunnel_close(struct np_tunnel *t)
 	free(t);
 }
 
+void np_tunnel_abort(struct np_tunnel *t)
+{
+	if (t)
+		reset_sockets(t);
+	np_tunnel_close(t);
+}
+
 void np_tunnel_bytes(const struct np_tunnel *t, uint64_t *from_local, uint64_t *from_relay)
 {
 	*from_local = t->up.bytes;
 	*from_relay = t->down.bytes;
+}
+
+bool np_tunnel_relay_failed(const struct np_tunnel *t)
+{
+	return t->relay_failed;
 }

@@ -7,6 +7,7 @@
 #ifndef NP_NOPORTS_TUNNEL_H
 #define NP_NOPORTS_TUNNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ev_loop;
@@ -44,7 +45,11 @@ int np_tunnel_open(const struct np_tunnel_params *params, struct np_tunnel **out
 		   struct np_err *err);
 /** np_tunnel_close() - close everything; what was not delivered yet is lost. NULL is accepted. */
 void np_tunnel_close(struct np_tunnel *tunnel);
+/** np_tunnel_abort() - the same, with sockets reset: what was cut off must not look complete. NULL is accepted. */
+void np_tunnel_abort(struct np_tunnel *tunnel);
 /** np_tunnel_bytes() - how much was read from the local side and from the relay. */
 void np_tunnel_bytes(const struct np_tunnel *tunnel, uint64_t *from_local, uint64_t *from_relay);
+/** np_tunnel_relay_failed() - after an error: was it the relay's socket that broke? */
+bool np_tunnel_relay_failed(const struct np_tunnel *tunnel);
 
 #endif
