@@ -93,6 +93,31 @@ await_start client
 await_start daemon
 carry 'no encryption' "$port"
 wait "$client" "$daemon"
+# --- many connections in one session, with a key each way, with one, and in clear ---
+multi() { # multi NAME FLAG...: the secrets stand in the file
+	local name=$1 port client daemon rc
+	shift
+	port=$(free_port -)
+	srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$port" --multi --timeout 2 --heartbeat 1 "$@" \
+		--secrets-fd 7 7<"$NP_TMP/secrets" 2>"$NP_TMP/client.err" &
+	client=$!
+	srv -h 127.0.0.1 -p "$B" --local-port "$TA" --multi --timeout 2 "$@" --secrets-fd 7 7<"$NP_TMP/secrets" \
+		2>"$NP_TMP/daemon.err" &
+	daemon=$!
+	await_start client
+	await_start daemon
+	carry "$name, first connection" "$port"
+	carry "$name, second connection" "$port"
+	for srv in $client $daemon; do
+		rc=0; wait "$srv" || rc=$?
+		expect_eq "$name: nothing open after the timeout ends the session with 0" "$rc" 0
+	done
+}
+printf '%s\n' "RV_AUTH=$LINE" "RV_AES_C2D=$K1" "RV_IV_C2D=$I1" "RV_AES_D2C=$K2" "RV_IV_D2C=$I2" >"$NP_TMP/secrets"
+multi 'multi, twin keys' --rv-auth --rv-e2ee
+multi 'multi, in clear' --rv-auth
+printf '%s\n' "RV_AUTH=$LINE" "RV_AES=$K1" "RV_IV=$I1" >"$NP_TMP/secrets"
+multi 'multi, one key' --rv-auth --rv-e2ee
 check 'a session that ended leaves no log' [ -z "$(ls "$TMPDIR")" ]
 
 # --- refusals ---
@@ -105,8 +130,7 @@ expect_eq 'a key of the wrong length' "$(RV_AES=AAAA RV_IV=$I1 exit_of srv -h h 
 check 'names it, without its value' says 'RV_AES is not the base64 of 32 bytes'
 expect_eq 'half a second key' "$(RV_AES_C2D=$K1 RV_IV_C2D=$I1 RV_AES_D2C=$K2 exit_of srv -h h -p 1 --rv-e2ee)" 1
 expect_eq 'port 65558' "$(exit_of srv -h h -p 65558)" 1
-expect_eq '--multi' "$(exit_of srv -h h -p 1 --multi)" 1
-check 'is named as not available' says '--multi is not available'
+expect_eq '--heartbeat never given' "$(exit_of srv -h h -p 1 --multi --heartbeat never)" 1
 expect_eq 'a descriptor that is not there' "$(exit_of srv -h h -p 1 --rv-auth --secrets-fd 99)" 1
 expect_eq 'lines that are none' "$(exit_of srv -h h -p 1 --rv-auth --secrets-fd 7 7<<<nonsense)" 1
 check 'are named by number' says 'line 1 is not of the form KEY=value'

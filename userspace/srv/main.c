@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* srv: joins a local program and the relay for one session (noports.md 6, 12.5). */
+/* srv: joins local programs and the relay for one session (noports.md 6, 12.5). */
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/opt.h"
 #include "noports/bridge.h"
+#include "noports/mux.h"
 #include "secrets.h"
 
 #include <ev.h>
@@ -27,7 +28,7 @@
 struct srv_conf {
 	const char *host, *local_host;
 	uint16_t port, local_port;
-	uint64_t timeout_s, secrets_fd;
+	uint64_t timeout_s, heartbeat_s, secrets_fd;
 	bool bind_local_port, rv_auth, rv_e2ee, multi;
 };
 
@@ -39,10 +40,16 @@ static const struct cli_opt opts[] = {
 	CLI_STR("local-host", 0, "HOST", struct srv_conf, local_host,
 		"host to connect to, or the address to listen on with --bind-local-port", 0),
 	CLI_U64("timeout", 0, "SECONDS", struct srv_conf, timeout_s,
-		"with --bind-local-port: how long to wait for the local program and the relay", 1,
-		31622400, 0),
+		"how long to wait for the local program and the relay; with --multi: end when "
+		"nothing is open after so long",
+		1, 31622400, 0),
 	CLI_FLAG("bind-local-port", 0, struct srv_conf, bind_local_port,
-		 "client side: listen for one connection", 0),
+		 "client side: listen, for one connection or with --multi for many", 0),
+	CLI_FLAG("multi", 0, struct srv_conf, multi,
+		 "many connections in one session, asked for over a control socket", 0),
+	CLI_U64("heartbeat", 0, "SECONDS", struct srv_conf, heartbeat_s,
+		"with --multi --bind-local-port: how often to say that we are there, 0 for never",
+		0, 31622400, 0),
 	CLI_BOOL("rv-auth", 0, struct srv_conf, rv_auth,
 		 "authenticate to the relay with the line in RV_AUTH", 0),
 	CLI_BOOL("rv-e2ee", 0, struct srv_conf, rv_e2ee,
@@ -51,13 +58,11 @@ static const struct cli_opt opts[] = {
 	CLI_U64("secrets-fd", 0, "N", struct srv_conf, secrets_fd,
 		"read the RV_ variables as KEY=value lines from this descriptor instead", 3,
 		INT_MAX, 0),
-	CLI_FLAG("multi", 0, struct srv_conf, multi, "several connections per session", CLI_HIDDEN),
-	CLI_END
-};
+	CLI_END};
 
 static const struct cli_prog prog = {
 	.name = "srv",
-	.purpose = "bridge between a local program and the relay, for one session",
+	.purpose = "bridge between local programs and the relay, for one session",
 	.opts = opts,
 	.footer = "When the bridge stands, 'rv started successfully' is written to stderr, which\n"
 		  "is then let go. Exit status: 0 session over, 1 bad arguments, 200 failed (the\n"
@@ -66,7 +71,8 @@ static const struct cli_prog prog = {
 
 struct srv {
 	struct ev_loop *loop;
-	struct np_bridge *bridge;
+	struct np_bridge *bridge; /* or with --multi */
+	struct np_mux *mux;
 	struct np_buf log; /* kept for a failure that nobody would hear of otherwise */
 	bool is_ready;
 	int status;
@@ -106,12 +112,10 @@ static void detach(void)
 		np_fd_close(&null);
 }
 
-static void on_ready(struct np_bridge *bridge, uint16_t local_port, void *arg)
+static void ready(struct srv *srv, uint16_t local_port)
 {
 	static const char line[] = "rv started successfully\n";
-	struct srv *srv = arg;
 
-	(void)bridge;
 	np_info("bridge: ready local-port=%u", local_port);
 	srv->is_ready = true;
 	(void)np_fd_write_all(STDERR_FILENO, line, sizeof(line) - 1);
@@ -131,24 +135,50 @@ static void fail(struct srv *srv, const struct np_err *err)
 	write_log(srv);
 }
 
-static void on_end(struct np_bridge *bridge, const struct np_err *err, void *arg)
+static void over(struct srv *srv, const struct np_err *err)
 {
-	struct srv *srv = arg;
-
-	np_bridge_close(bridge);
-	srv->bridge = NULL;
 	/* A session that was joined and then reset ended as when a program is killed. */
 	if (err->code && err->code != -ECONNRESET && err->code != -EPIPE)
 		fail(srv, err);
 	ev_break(srv->loop, EVBREAK_ALL);
 }
 
-static int run(const struct srv_conf *conf, const struct srv_secrets *secrets)
+static void on_ready(struct np_bridge *bridge, uint16_t local_port, void *arg)
 {
-	struct srv srv = { .loop = ev_default_loop(0), .log = NP_BUF_INIT };
-	struct np_err err = NP_ERR_INIT;
+	(void)bridge;
+	ready(arg, local_port);
+}
+
+static void on_end(struct np_bridge *bridge, const struct np_err *err, void *arg)
+{
+	struct srv *srv = arg;
+
+	np_bridge_close(bridge);
+	srv->bridge = NULL;
+	over(srv, err);
+}
+
+static void on_mux_ready(struct np_mux *mux, uint16_t local_port, void *arg)
+{
+	(void)mux;
+	ready(arg, local_port);
+}
+
+static void on_mux_end(struct np_mux *mux, const struct np_err *err, void *arg)
+{
+	struct srv *srv = arg;
+
+	np_mux_close(mux);
+	srv->mux = NULL;
+	over(srv, err);
+}
+
+static int open_bridge(struct srv *srv, const struct srv_conf *conf,
+		       const struct srv_secrets *secrets, struct np_err *err)
+{
+	uint64_t timeout_ms = conf->timeout_s * 1000;
 	struct np_bridge_params params = {
-		.loop = srv.loop,
+		.loop = srv->loop,
 		.side = conf->bind_local_port ? NP_BRIDGE_CLIENT : NP_BRIDGE_DAEMON,
 		.local = conf->bind_local_port ? NP_LOCAL_LISTEN : NP_LOCAL_CONNECT,
 		.relay_host = conf->host,
@@ -157,19 +187,49 @@ static int run(const struct srv_conf *conf, const struct srv_secrets *secrets)
 		.local_port = conf->local_port,
 		.auth_line = secrets->auth.len ? np_secret_str(&secrets->auth) : NULL,
 		.keys = &secrets->keys,
-		.timeout_ms =
-			(unsigned int)(conf->timeout_s > UINT_MAX / 1000 ? UINT_MAX
-									 : conf->timeout_s * 1000),
+		.timeout_ms = (unsigned int)(timeout_ms > UINT_MAX ? UINT_MAX : timeout_ms),
 		.on_ready = on_ready,
 		.on_end = on_end,
-		.arg = &srv,
+		.arg = srv,
 	};
+
+	return np_bridge_open(&params, &srv->bridge, err);
+}
+
+static int open_mux(struct srv *srv, const struct srv_conf *conf, const struct srv_secrets *secrets,
+		    struct np_err *err)
+{
+	struct np_mux_params params = {
+		.loop = srv->loop,
+		.side = conf->bind_local_port ? NP_BRIDGE_CLIENT : NP_BRIDGE_DAEMON,
+		.relay_host = conf->host,
+		.relay_port = conf->port,
+		.local_host = conf->local_host,
+		.local_port = conf->local_port,
+		.auth_line = secrets->auth.len ? np_secret_str(&secrets->auth) : NULL,
+		.keys = &secrets->keys,
+		.timeout_ms = conf->timeout_s * 1000,
+		.heartbeat_ms = conf->heartbeat_s * 1000,
+		.on_ready = on_mux_ready,
+		.on_end = on_mux_end,
+		.arg = srv,
+	};
+
+	return np_mux_open(&params, &srv->mux, err);
+}
+
+static int run(const struct srv_conf *conf, const struct srv_secrets *secrets)
+{
+	struct srv srv = {.loop = ev_default_loop(0), .log = NP_BUF_INIT};
+	struct np_err err = NP_ERR_INIT;
 
 	np_log_set_sink(keep_line, &srv);
 	if (!srv.loop)
 		np_fail(&err, -ENOMEM, "cannot make an event loop");
+	else if (conf->multi)
+		open_mux(&srv, conf, secrets, &err);
 	else
-		np_bridge_open(&params, &srv.bridge, &err);
+		open_bridge(&srv, conf, secrets, &err);
 	if (err.code)
 		fail(&srv, &err);
 	else
@@ -181,8 +241,13 @@ static int run(const struct srv_conf *conf, const struct srv_secrets *secrets)
 
 int main(int argc, char **argv)
 {
-	struct srv_conf conf = { .local_port = 22, .local_host = "localhost", .timeout_s = 60 };
-	struct srv_secrets secrets = { 0 };
+	struct srv_conf conf = {
+		.local_port = 22,
+		.local_host = "localhost",
+		.timeout_s = 60,
+		.heartbeat_s = 1800,
+	};
+	struct srv_secrets secrets = {0};
 	struct np_err err = NP_ERR_INIT;
 	struct cli_parse parse;
 	int status;
@@ -193,13 +258,8 @@ int main(int argc, char **argv)
 		status = EXIT_ARGUMENTS;
 	if (status != CLI_GO_ON)
 		goto out;
-	if (conf.multi)
-		np_fail(&err, -EOPNOTSUPP,
-			"--multi is not available: this srv bridges one connection per session");
-	else
-		srv_secrets_read(conf.secrets_fd ? (int)conf.secrets_fd : -1, conf.rv_auth,
-				 conf.rv_e2ee, &secrets, &err);
-	if (err.code) {
+	if (srv_secrets_read(conf.secrets_fd ? (int)conf.secrets_fd : -1, conf.rv_auth,
+			     conf.rv_e2ee, &secrets, &err)) {
 		(void)np_cli_usage_exit(&parse, &err);
 		status = EXIT_ARGUMENTS;
 	} else {

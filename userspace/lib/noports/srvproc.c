@@ -228,8 +228,8 @@ static void on_exit_status(struct np_child *child, int status, void *arg)
 static int spawn(struct np_srv *srv, const struct np_srv_params *p, int secrets, int err_fd,
 		 struct np_err *err)
 {
-	char path[PATH_MAX], port[8], local_port[8], timeout[16], fd_text[8];
-	const char *argv[20] = { path,
+	char path[PATH_MAX], port[8], local_port[8], timeout[24], fd_text[8];
+	const char *argv[24] = { path,
 				 "--host",
 				 p->relay_host,
 				 "--port",
@@ -258,7 +258,8 @@ static int spawn(struct np_srv *srv, const struct np_srv_params *p, int secrets,
 		return np_fail_errno(err, errno, "/dev/null");
 	snprintf(port, sizeof(port), "%u", p->relay_port);
 	snprintf(local_port, sizeof(local_port), "%u", p->local_port);
-	snprintf(timeout, sizeof(timeout), "%u", p->timeout_s ? p->timeout_s : 30);
+	snprintf(timeout, sizeof(timeout), "%llu",
+		 (unsigned long long)(p->timeout_s ? p->timeout_s : 30));
 	snprintf(fd_text, sizeof(fd_text), "%d", SECRETS_FD);
 	if (p->side == NP_BRIDGE_CLIENT)
 		argv[n++] = "--bind-local-port";
@@ -266,6 +267,12 @@ static int spawn(struct np_srv *srv, const struct np_srv_params *p, int secrets,
 		argv[n++] = "--rv-auth";
 	if (p->keys && p->keys->key_c2d.len)
 		argv[n++] = "--rv-e2ee";
+	if (p->multi)
+		argv[n++] = "--multi";
+	if (p->multi && !p->heartbeats) {
+		argv[n++] = "--heartbeat";
+		argv[n++] = "0";
+	}
 	ret = np_child_sibling("srv", path, sizeof(path));
 	if (ret)
 		np_fail_errno(err, ret, "srv: cannot be located");

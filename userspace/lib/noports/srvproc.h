@@ -15,7 +15,10 @@ struct np_srv;
  * @side: NP_BRIDGE_CLIENT listens on the local port, NP_BRIDGE_DAEMON connects to it
  * @auth_line, @keys: as in noports/bridge.h; they travel through a pipe, never in argv or
  *	environment
- * @timeout_s: client side: how long it waits for the local program
+ * @timeout_s: client side: how long it waits for the local program; @multi: as in noports/mux.h
+ * @multi: many connections in one session
+ * @heartbeats: @multi, client side: say now and then that we are there; older devices take no such
+ *	message
  * @on_started: once, from the loop; @err code 0 when the start line came, else srv's own words
  * @on_exit: after a good start, when the process has ended; the object is freed after it. May be
  *	NULL. After a failed start the object frees itself without it.
@@ -27,7 +30,8 @@ struct np_srv_params {
 	uint16_t relay_port;
 	const char *local_host;
 	uint16_t local_port;
-	unsigned int timeout_s;
+	uint64_t timeout_s;
+	bool multi, heartbeats;
 	const char *auth_line;
 	const struct np_session_keys *keys;
 	void (*on_started)(struct np_srv *srv, const struct np_err *err, void *arg);
