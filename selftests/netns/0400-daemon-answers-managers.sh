@@ -30,7 +30,7 @@ expect_eq 'the heartbeat, in the published order' "$(jq -c 'keys_unsorted' <<<"$
 expect_eq 'names and services' "$(jq -c '[.devicename, .deviceGroupName, .allowedServices]' <<<"$pong")" \
 	'["dev1","lab",["localhost:22","*:8080"]]'
 expect_eq 'features are what it can do' "$(jq -c .supportedFeatures <<<"$pong")" \
-	'{"srAuth":true,"srE2ee":true,"acceptsPublicKeys":true,"supportsPortChoice":false,"adjustableTimeout":false,"twinKeys":true}'
+	'{"srAuth":true,"srE2ee":true,"acceptsPublicKeys":true,"supportsPortChoice":true,"adjustableTimeout":true,"controlChannelHeartbeats":true,"twinKeys":true}'
 expect_eq 'the second manager is answered as well' "$(ping_as @bob dev1 | jq -r .devicename)" dev1
 
 expect_eq 'a stranger hears nothing' "$(ping_as @mallory dev1 3)" ''

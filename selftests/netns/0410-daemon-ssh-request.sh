@@ -88,7 +88,7 @@ stop sshnpd || fail 'sshnpd'
 SSHD_PORT=$SSHD_SAVED
 USER=$ME start_daemon sshnpd sshnpd -a @device -m @alice -d dev1 --local-sshd-port "$SSHD_PORT" --permit-open 'localhost:1' "${COMMON[@]}"
 s=$(sid)
-answers 'not permitted' "^Daemon does not permit connections to localhost:$SSHD_PORT\$" "$s" "$(payload "$s")"
+answers 'not permitted' "^Connection to localhost:$SSHD_PORT denied based on daemon --permit-open \\[localhost:1\\]\$" "$s" "$(payload "$s")"
 stop sshnpd || fail 'sshnpd'
 
 # --- and what it answers when all is well ---

@@ -70,6 +70,7 @@ struct handler {
 static const struct handler handlers[] = {
 	{ "ping", ping_handle },
 	{ "ssh_request", request_handle },
+	{ "npt_request", request_handle },
 	{ "sshpublickey", pubkey_handle },
 };
 static const struct handler own_handlers[] = {

@@ -20,6 +20,9 @@ int ping_build(struct daemon *d, struct np_err *err)
 		.accepts_public_keys = d->conf->accept_public_keys,
 		.sr_auth = true,
 		.sr_e2ee = true,
+		.supports_port_choice = true,
+		.adjustable_timeout = true,
+		.control_heartbeats = true,
 		.twin_keys = true,
 		.allowed = d->conf->permit.entries,
 	};

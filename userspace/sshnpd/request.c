@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * ssh_request (noports.md 4.4, 9.5):
+ * ssh_request and npt_request (noports.md 4.4, 9.4, 9.5):
  *
- *	VERIFYING --signature good, session id new, target permitted--> STARTING (srv connects)
- *	VERIFYING --signature bad, public key from the cache--> once more with a fresh key
- *	STARTING --start line--> RUNNING (answer sent) --srv ends--> freed
- *	any --failure--> its text is sent, freed
+ *	VERIFYING --signature good, session id new, target permitted--> PROBING (npt_request) or
+ *		STARTING (ssh_request; srv connects to the relay and the target)
+ *	PROBING --target reached--> STARTING (srv connects to the relay). Its srv dials the target
+ *for each connection of the client, too late to tell why it is refused VERIFYING --signature bad,
+ *public key from the cache--> once more with a fresh key STARTING --start line--> RUNNING (answer
+ *sent) --srv ends--> freed any --failure--> its text is sent, freed
  *
  * What is malformed is not answered, as peers do; neither is a session id that was used before.
  */
@@ -15,20 +17,24 @@
 #include "at/keyfile.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "crypto/rsa.h"
 #include "json/json.h"
+#include "net/dial.h"
 #include "noports/envelope.h"
 #include "noports/sessionkeys.h"
 #include "noports/srvproc.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_STARTING 64
 #define ANSWER_TTL_MS 10000
+#define PROBE_MS 5000 /* the client waits for 15 s in all */
 
 struct request {
 	struct request *next;
@@ -37,6 +43,7 @@ struct request {
 	struct np_envelope *env;
 	struct np_session_request msg;
 	struct np_session_answer answer;
+	struct np_dial *probe;
 	struct np_srv *srv;
 	struct np_err failure; /* decided while srv was starting already */
 	bool is_asking, is_retry, is_running;
@@ -54,6 +61,7 @@ static void free_request(struct request *r)
 		r->d->nr_starting--;
 	if (r->is_asking)
 		np_at_client_cancel(r->d->client, r);
+	np_dial_cancel(r->probe);
 	np_envelope_free(r->env);
 	np_session_request_fini(&r->msg);
 	np_session_answer_fini(&r->answer);
@@ -78,7 +86,7 @@ static void refuse_start(struct request *r, const struct np_err *why)
 {
 	struct np_err err = *why;
 
-	if (strstr(err.msg, "local target") && strstr(err.msg, "refused")) {
+	if (!r->msg.is_npt && strstr(err.msg, "local target") && strstr(err.msg, "refused")) {
 		size_t len = strlen(err.msg);
 
 		np_str_copy(err.msg + len, sizeof(err.msg) - len,
@@ -137,6 +145,8 @@ static void on_started(struct np_srv *srv, const struct np_err *started, void *a
 			r->from, r->msg.host, r->msg.port, (int)np_srv_pid(srv),
 			np_clock_mono_ms() - r->began_ms);
 	np_session_answer_fini(&r->answer);
+	if (r->msg.is_npt)
+		return;
 	if (r->msg.encrypt)
 		admit_late(r);
 	ephemeral_expire(r->d, r->msg.sid);
@@ -189,15 +199,17 @@ static int make_keys(struct request *r, struct np_session_keys *keys, struct np_
 
 static int start_srv(struct request *r, struct np_err *err)
 {
-	struct np_session_keys keys = { 0 };
+	struct np_session_keys keys = {0};
 	struct np_buf line = NP_BUF_INIT;
 	struct np_srv_params params = {
 		.loop = r->d->loop,
 		.side = NP_BRIDGE_DAEMON,
 		.relay_host = r->msg.host,
 		.relay_port = r->msg.port,
-		.local_host = "localhost",
-		.local_port = r->d->conf->local_sshd_port,
+		.local_host = r->msg.target_host,
+		.local_port = r->msg.target_port,
+		.timeout_s = (r->msg.timeout_ms + 999) / 1000,
+		.multi = r->msg.is_npt,
 		.keys = &keys,
 		.on_started = on_started,
 		.on_exit = on_exit_status,
@@ -230,6 +242,8 @@ static void start(struct request *r)
 		refuse_start(r, &err);
 		return;
 	}
+	if (r->msg.is_npt)
+		return;
 	/* While srv connects: the ssh key; without encryption its entry must precede the answer. */
 	ret = ephemeral_make(r->d, r->msg.sid, &r->answer.ephemeral_private_key, &err);
 	if (!ret && !r->msg.encrypt)
@@ -244,15 +258,56 @@ static void start(struct request *r)
 	(void)kill(np_srv_pid(r->srv), SIGTERM);
 }
 
+static void on_probed(int fd, const struct np_err *probed, void *arg)
+{
+	struct np_err err = *probed;
+	struct request *r = arg;
+
+	r->probe = NULL;
+	if (fd >= 0) {
+		np_fd_close(&fd);
+		start(r);
+		return;
+	}
+	np_err_prefix(&err, "local target");
+	refuse_start(r, &err);
+}
+
+static void probe_target(struct request *r)
+{
+	int ret = np_dial_start(r->d->loop, r->msg.target_host, r->msg.target_port, PROBE_MS,
+				on_probed, r, &r->probe);
+	struct np_err err = NP_ERR_INIT;
+
+	if (ret) {
+		np_fail_errno(&err, ret, "local target %s:%u: cannot dial", r->msg.target_host,
+			      r->msg.target_port);
+		refuse_start(r, &err);
+	}
+}
+
+/* Return: false with the text for the client, which names the list (noports.md 4.4). */
+static bool is_permitted(const struct request *r, struct np_err *err)
+{
+	const struct np_permit *permit = &r->d->conf->permit;
+	char list[128] = "";
+	size_t i, len = 0;
+
+	if (np_permit_allows(permit, r->msg.target_host, r->msg.target_port))
+		return true;
+	for (i = 0; i < permit->nr && len < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+					permit->entries[i]);
+	/* What does not fit is said to be missing. */
+	np_fail(err, -EACCES, "Connection to %.80s:%u denied based on daemon --permit-open [%s%s]",
+		r->msg.target_host, r->msg.target_port, list, len >= sizeof(list) ? "..." : "");
+	return false;
+}
+
 static bool may_open(const struct request *r, struct np_err *err)
 {
-	const struct sshnpd_conf *conf = r->d->conf;
-
-	if (!np_permit_allows(&conf->permit, "localhost", conf->local_sshd_port)) {
-		np_fail(err, -EACCES, "Daemon does not permit connections to localhost:%u",
-			conf->local_sshd_port);
+	if (!is_permitted(r, err))
 		return false;
-	}
 	if (r->msg.auth_to_rvd && strcmp(r->msg.auth_mode, "payload")) {
 		np_fail(err, -EOPNOTSUPP,
 			"This daemon cannot authenticate to the relay in mode '%s'",
@@ -270,10 +325,12 @@ static void verified(struct request *r)
 		np_warn("session %s: refused in silence, this id was used before: from=%s",
 			r->msg.sid, r->from);
 		free_request(r);
-	} else if (may_open(r, &err)) {
-		start(r);
-	} else {
+	} else if (!may_open(r, &err)) {
 		refuse(r, &err, "");
+	} else if (r->msg.is_npt) {
+		probe_target(r);
+	} else {
+		start(r);
 	}
 }
 
@@ -313,10 +370,16 @@ static void ask_key(struct request *r, bool fresh)
 static int read_request(struct request *r, const struct np_at_notification *note,
 			struct np_err *err)
 {
+	bool is_npt = np_str_starts(note->name, "npt_request.");
 	int ret = np_envelope_parse(note->value, note->value_len, &r->env, err);
 
-	return ret ? ret
-		   : np_session_request_read(np_envelope_payload(r->env), false, &r->msg, err);
+	if (!ret)
+		ret = np_session_request_read(np_envelope_payload(r->env), is_npt, &r->msg, err);
+	if (!ret && !is_npt) {
+		np_str_copy(r->msg.target_host, sizeof(r->msg.target_host), "localhost");
+		r->msg.target_port = r->d->conf->local_sshd_port;
+	}
+	return ret;
 }
 
 void request_handle(struct daemon *d, const struct np_at_notification *note)
