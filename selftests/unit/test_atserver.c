@@ -91,7 +91,11 @@ static void error_forms(void)
 		 "[error:AT0015-Exception: privatekey:at_secret does not exist in keystore|@]"},
 		{"pkam:AAAA\n", "[error:AT0401-Exception: pkam authentication failed|@]"},
 		{"pkam:signingAlgo:ecc_secp256r1:AAAA\n",
-		 "[error:AT0022-Exception: pkam accepts rsa2048 with sha256 or sha512|@]"},
+		 "[error:AT0401-Exception: pkam authentication failed|@]"},
+		{"pkam:signingAlgo:ecc_secp256r1:hashingAlgo:sha512:AAAA\n", "[error:AT0022-{any}|@]"},
+		{"pkam:signingAlgo:dsa:AAAA\n",
+		 "[error:AT0022-Exception: pkam accepts rsa2048 with sha256 or sha512, and "
+		 "ecc_secp256r1 with sha256|@]"},
 		{"pkam:enrollmentId:nope:AAAA\n",
 		 "[error:AT0028:enrollment_id: nope is expired or invalid|@]"},
 		{"pkam:hashingAlgo:sha512:{sig512}\n", "[data:success|@alice@]"},

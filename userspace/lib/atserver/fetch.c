@@ -61,13 +61,15 @@ static void reply(struct op *op, struct np_json *json)
 	}
 }
 
-static void keep(struct op *op, const struct np_json *json)
+bool np_fetch_keep(struct np_tenant *tenant, const char *cached, const struct np_json *json)
 {
 	struct np_meta meta;
 
 	np_meta_from_json(&meta, np_json_get(json, "metaData"));
-	if (np_meta_num(&meta, NP_META_TTR, 0) && strlen(op->cached) < NP_KEY_MAX)
-		np_rec_cache(op->s->tenant, op->cached, np_json_str(json, "data"), &meta);
+	if (!np_meta_num(&meta, NP_META_TTR, 0) || strlen(cached) >= NP_KEY_MAX)
+		return false;
+	np_rec_cache(tenant, cached, np_json_str(json, "data"), &meta);
+	return true;
 }
 
 /* Gone there, so gone here (16.4). */
@@ -78,32 +80,48 @@ static void missing(struct op *op)
 	np_respond_missing(op->s, plain_key(op));
 }
 
+struct np_json *np_fetch_parse(const char *line, bool *gone, struct np_err *err)
+{
+	struct np_err local = NP_ERR_INIT;
+	struct np_json *json;
+	const char *value;
+
+	*gone = np_str_starts(line, "data:null");
+	if (*gone)
+		return NULL;
+	if (!np_str_starts(line, "data:{")) {
+		np_respond_parse(line, err ? err : &local);
+		*gone = !strcmp((err ? err : &local)->remote, "AT0015");
+		return NULL;
+	}
+	json = np_json_parse(line + 5, strlen(line + 5), "answer of another server", NULL);
+	value = np_json_str(json, "data");
+	if (value && is_one_line(value) && np_json_is_object(np_json_get(json, "metaData")))
+		return json;
+	np_json_put(json);
+	np_fail(err, -EPROTO, "the other atServer gave a malformed answer");
+	if (err)
+		np_str_copy(err->remote, sizeof(err->remote), "AT0010");
+	return NULL;
+}
+
 static void on_answer(char *line, const struct np_err *why, void *arg)
 {
 	struct op *op = arg;
 	struct np_err err = *why;
 	struct np_json *json = NULL;
+	bool gone = false;
 
 	op->s->srv->turn.touched = false;
-	if (line && np_str_starts(line, "data:null")) {
+	if (line)
+		json = np_fetch_parse(line, &gone, &err);
+	if (json) {
+		np_fetch_keep(op->s->tenant, op->cached, json);
+		reply(op, json);
+	} else if (gone) {
 		missing(op);
-	} else if (line && np_str_starts(line, "data:{")) {
-		json = np_json_parse(line + 5, strlen(line + 5), "answer of another server", &err);
-		if (json && np_json_str(json, "data") && is_one_line(np_json_str(json, "data")) &&
-		    np_json_is_object(np_json_get(json, "metaData"))) {
-			keep(op, json);
-			reply(op, json);
-		} else {
-			np_respond_error(op->s, "AT0010",
-					 "the other atServer gave a malformed answer");
-		}
 	} else {
-		if (line)
-			np_respond_parse(line, &err);
-		if (line && !strcmp(err.remote, "AT0015"))
-			missing(op);
-		else
-			np_respond_err(op->s, &err);
+		np_respond_err(op->s, &err);
 	}
 	np_json_put(json);
 	done(op);

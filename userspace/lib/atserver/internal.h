@@ -25,6 +25,7 @@ struct np_outbound;
 struct np_reply;
 struct np_delivery;
 struct np_queue;
+struct np_refresh;
 struct np_rsa;
 struct np_tls;
 struct np_visits;
@@ -135,6 +136,7 @@ struct np_atserver {
 	struct np_map proofs; /* "_sid@bob" -> signature that the other side of a pol looks up */
 	struct np_outbound *outbound;
 	struct np_queue *queue;
+	struct np_refresh *refresh;
 	ev_prepare turn_end;
 	ev_timer tick;
 	unsigned int nr_ticks;

@@ -208,10 +208,16 @@ bool np_key_is_reserved(const struct np_key *key)
 	return false;
 }
 
+bool np_key_is_kept(const char *text)
+{
+	return strstr(text, ".__public_keys.") || strstr(text, ".__private_keys.") ||
+	       strstr(text, ".__self_keys.");
+}
+
 bool np_key_is_logged(const char *text)
 {
 	if (np_str_starts(text, "private:") || np_str_starts(text, "privatekey:") ||
-	    np_str_starts(text, "local:"))
+	    np_str_starts(text, "local:") || np_key_is_kept(text))
 		return false;
 	if (np_str_starts(text, "public:_"))
 		return np_str_starts(text, "public:__") && !strstr(text, ".__pkams.__public_keys@");

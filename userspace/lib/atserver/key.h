@@ -44,6 +44,8 @@ bool np_key_is_name(const char *text);
 const char *np_key_namespace(const char *name);
 /** np_key_is_reserved() - keys that every enrolment may use (6.2, 15.3). */
 bool np_key_is_reserved(const struct np_key *key);
+/** np_key_is_kept() - was @text written by keys:put (15.5)? Nothing else may change it. */
+bool np_key_is_kept(const char *text);
 /** np_key_is_logged() - does a change of the key @text get an entry in the commit log (13.1)? */
 bool np_key_is_logged(const char *text);
 

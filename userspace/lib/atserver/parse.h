@@ -78,6 +78,8 @@ struct np_req_update {
 /* lookup, plookup, llookup. */
 struct np_req_lookup {
 	bool bypass_cache, meta, all;
+	bool follow;		   /* lookup: a value may name another key (10.5) */
+	unsigned int nr_followed; /* references so far */
 	char *key;
 };
 

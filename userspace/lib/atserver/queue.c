@@ -6,6 +6,7 @@
  */
 #include "atserver/queue.h"
 
+#include "atserver/block.h"
 #include "atserver/internal.h"
 #include "atserver/meta.h"
 #include "atserver/note.h"
@@ -267,6 +268,11 @@ static void send_local(struct lane *lane, const char *id)
 	struct np_atserver *srv = lane->queue->srv;
 	struct local local = {.to = np_tenant_find(srv, lane->to)};
 
+	if (np_block_has(local.to, lane->tenant->name)) {
+		drop_first(lane, NP_NOTE_ERRORED);
+		go_on(lane);
+		return;
+	}
 	srv->store->ops->note_get(srv->store, lane->tenant->name, id, hand_over, &local);
 	if (local.ret) {
 		wait_ms(lane, np_backoff_next_ms(&lane->backoff));

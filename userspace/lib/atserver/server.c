@@ -7,6 +7,7 @@
 #include "atserver/outbound.h"
 #include "atserver/proof.h"
 #include "atserver/queue.h"
+#include "atserver/refresh.h"
 #include "atserver/session.h"
 #include "atserver/tenant.h"
 #include "atserver/turn.h"
@@ -29,6 +30,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	np_session_reap(srv);
 	np_outbound_tick(srv->outbound);
 	np_proof_tick(srv);
+	np_refresh_tick(srv->refresh);
 }
 
 /* Lines that one turn had no room for. Those that still do not fit come back onto the list. */
@@ -88,6 +90,8 @@ int np_atserver_open(struct ev_loop *loop, const struct np_atserver_conf *conf,
 	ret = np_outbound_open(srv, &srv->outbound);
 	if (!ret)
 		ret = np_queue_open(srv, &srv->queue, err);
+	if (!ret)
+		ret = np_refresh_open(srv, &srv->refresh);
 	if (ret)
 		goto fail;
 	ev_timer_start(loop, &srv->tick);
@@ -111,6 +115,7 @@ void np_atserver_close(struct np_atserver *srv)
 	np_session_end(s);
 	np_turn_fini(srv);
 	np_queue_close(srv->queue);
+	np_refresh_close(srv->refresh);
 	np_outbound_close(srv->outbound);
 	ev_timer_stop(srv->loop, &srv->more_now);
 	np_proof_fini(srv);

@@ -26,6 +26,8 @@
 #define LINES_PER_TURN 256
 #define LIMIT_REFUSALS 64 /* connections beyond the limit that are still told why */
 #define FLUSH_MS 5000
+#define LEAST_UNAUTH_MS 5000
+#define LEAST_AUTH_MS 60000
 
 static void set_dying(struct np_session *s)
 {
@@ -270,10 +272,22 @@ void np_session_destroy(struct np_session *s)
 	free(s);
 }
 
+/* Above half of the slots the allowed time falls in proportion, to @least when all are taken (3.4). */
+static uint64_t shortened(const struct np_atserver *srv, uint64_t limit_ms, uint64_t least_ms)
+{
+	uint64_t max = srv->conf.max_connections, half = max / 2;
+	uint64_t used = srv->nr_sessions < max ? srv->nr_sessions : max;
+
+	if (used <= half || limit_ms <= least_ms)
+		return limit_ms;
+	return limit_ms - (limit_ms - least_ms) / (max - half) * (used - half);
+}
+
 void np_session_reap(struct np_atserver *srv)
 {
-	const uint64_t limits[NP_IDLE_NR] = {srv->conf.handshake_ms, srv->conf.idle_unauth_ms,
-					     srv->conf.idle_auth_ms};
+	const uint64_t limits[NP_IDLE_NR] = {
+		srv->conf.handshake_ms, shortened(srv, srv->conf.idle_unauth_ms, LEAST_UNAUTH_MS),
+		shortened(srv, srv->conf.idle_auth_ms, LEAST_AUTH_MS)};
 	long long now = np_clock_mono_ms();
 	struct np_session *s, *next;
 	int i;

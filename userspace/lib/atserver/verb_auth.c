@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "crypto/ecdsa.h"
 #include "crypto/hash.h"
 #include "crypto/rsa.h"
 
@@ -70,7 +71,12 @@ out:
 	np_secret_fini(&secret);
 }
 
-/* Return: true when @sig is the signature of @text by the key @b64. */
+static bool is_ecc(const struct np_req_pkam *req)
+{
+	return req->signing && !strcmp(req->signing, "ecc_secp256r1");
+}
+
+/* Is it the signature of @text by the key @b64, which is hex for ECC? */
 static bool verifies(const char *b64, const struct np_req_pkam *req, const char *text)
 {
 	enum np_hash_alg alg =
@@ -78,6 +84,9 @@ static bool verifies(const char *b64, const struct np_req_pkam *req, const char 
 	struct np_rsa *key = NULL;
 	bool good;
 
+	if (is_ecc(req))
+		return !np_ecdsa_verify_b64(b64, text, strlen(text), req->signature,
+					    strlen(req->signature));
 	if (np_rsa_load_public(b64, strlen(b64), &key, NULL))
 		return false;
 	good = !np_rsa_verify_b64(key, alg, text, strlen(text), req->signature,
@@ -124,6 +133,8 @@ static void pkam_enrolled(struct np_session *s, struct np_tenant *tenant,
 
 static bool known_algorithms(const struct np_req_pkam *req)
 {
+	if (is_ecc(req))
+		return !req->hashing || !strcmp(req->hashing, "sha256");
 	if (req->signing && strcmp(req->signing, "rsa2048"))
 		return false;
 	return !req->hashing || !strcmp(req->hashing, "sha256") || !strcmp(req->hashing, "sha512");
@@ -142,7 +153,8 @@ void np_verb_pkam(struct np_session *s, char *rest)
 		return;
 	}
 	if (!known_algorithms(&req)) {
-		np_respond_error(s, "AT0022", "pkam accepts rsa2048 with sha256 or sha512");
+		np_respond_error(s, "AT0022", "pkam accepts rsa2048 with sha256 or sha512, and "
+					     "ecc_secp256r1 with sha256");
 		return;
 	}
 	tenant = take_challenge(s, text);

@@ -19,7 +19,7 @@ static bool is_protected(const struct np_key *key)
 		return strcmp(key->name, "at_secret") && strcmp(key->name, "at_pkam_publickey");
 	if (key->type == NP_KEY_PRIVATE && !strcmp(key->name, "blocklist"))
 		return true;
-	return !strcmp(key->name, "signing_publickey") ||
+	return !strcmp(key->name, "signing_publickey") || np_key_is_kept(key->name) ||
 	       !strcmp(key->name, "signing_privatekey") || np_str_ends(key->name, ".__manage") ||
 	       np_str_ends(key->name, ".__pkams.__public_keys");
 }

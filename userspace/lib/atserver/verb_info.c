@@ -15,6 +15,37 @@
 
 #define NOOP_MAX_MS 5000
 
+static const struct {
+	const char *name, *description;
+} features[] = {
+	{"sync:from", "changes behind a commit id, 25 at a time"},
+	{"batch", "several commands, one transaction"},
+	{"update:meta", "metadata without the value"},
+	{"apkam", "enrolments bound to namespaces"},
+	{"ecc_secp256r1", "pkam with ECDSA"},
+	{"pipelining", "lines are answered in order, however many arrive at once"},
+};
+
+static int put_features(struct np_json *json)
+{
+	struct np_json *list = np_json_arr();
+	size_t i;
+
+	for (i = 0; list && i < sizeof(features) / sizeof(features[0]); i++) {
+		struct np_json *item = np_json_obj();
+
+		if (!item || np_json_set_str(item, "name", features[i].name) ||
+		    np_json_set_str(item, "status", "GA") ||
+		    np_json_set_str(item, "description", features[i].description)) {
+			np_json_put(item);
+			break;
+		}
+		if (np_json_add(list, item))
+			break;
+	}
+	return list ? np_json_set(json, "features", list) : -1;
+}
+
 void np_verb_info(struct np_session *s, char *rest)
 {
 	long long up = np_clock_mono_ms() - s->srv->started_ms, sec = up / 1000;
@@ -38,6 +69,7 @@ void np_verb_info(struct np_session *s, char *rest)
 		snprintf(words, sizeof(words), "%lld hours %lld minutes %lld seconds", sec / 3600,
 			 sec / 60 % 60, sec % 60);
 		np_json_set_str(json, "uptimeAsWords", words);
+		put_features(json);
 		if (enrol)
 			np_json_set(json, "apkam_metadata", np_json_ref(enrol->json));
 	}

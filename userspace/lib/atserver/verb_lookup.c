@@ -20,6 +20,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REFERENCE "atsign://"
+#define REFERENCES_MAX 3
+
 static void reply_all(struct np_session *s, struct np_tenant *tenant, const struct np_rec *rec,
 		      const char *key)
 {
@@ -49,12 +52,34 @@ static void reply(struct np_session *s, struct np_tenant *tenant, const struct n
 		np_respond_data(s, rec->value, rec->value_len);
 }
 
+static void look_up(struct np_session *s, const struct np_key *key,
+		    const struct np_req_lookup *req);
+
+/*
+ * A value "atsign://name@owner" stands for the value of another key, looked up as the same asker.
+ * The number of steps is not told to other servers: two of them that point at each other would
+ * never end, so only the owner's own question may go on elsewhere.
+ */
+static void follow(struct np_session *s, const char *key, const char *value,
+		   const struct np_req_lookup *req)
+{
+	struct np_req_lookup next = *req;
+	struct np_key target;
+
+	if (++next.nr_followed > REFERENCES_MAX ||
+	    np_key_parse(value + strlen(REFERENCE), NULL, &target, NULL) ||
+	    target.type != NP_KEY_SELF || target.with[0]) {
+		np_respond_missing(s, key);
+		return;
+	}
+	look_up(s, &target, &next);
+}
+
 /* Reads @key of @tenant and answers with it. */
 static void answer(struct np_session *s, struct np_tenant *tenant, const char *key,
 		   const struct np_req_lookup *req)
 {
 	struct np_rec rec;
-
 	int ret;
 
 	ret = np_access_is_secret(key) ? -ENOENT : np_rec_get(tenant, key, &rec);
@@ -66,7 +91,11 @@ static void answer(struct np_session *s, struct np_tenant *tenant, const char *k
 		np_respond_store(s);
 		return;
 	}
-	reply(s, tenant, &rec, key, req);
+	if (req->follow && !req->meta && np_str_starts(rec.value, REFERENCE) &&
+	    np_rec_is_visible(&rec))
+		follow(s, key, rec.value, req);
+	else
+		reply(s, tenant, &rec, key, req);
 	np_rec_fini(&rec);
 }
 
@@ -194,6 +223,24 @@ static void lookup_owner(struct np_session *s, const struct np_key *key,
 		np_fetch(s, cached, key, req, true);
 }
 
+static void look_up(struct np_session *s, const struct np_key *key,
+		    const struct np_req_lookup *req)
+{
+	switch (s->auth) {
+	case NP_AUTH_OWNER:
+		lookup_owner(s, key, req);
+		break;
+	case NP_AUTH_POL:
+		s->tenant = np_tenant_find(s->srv, key->owner);
+		if (!np_block_refuses(s, s->tenant))
+			lookup_shared(s, s->tenant, s->peer, key, req);
+		break;
+	default:
+		lookup_public(s, key, req);
+		break;
+	}
+}
+
 void np_verb_lookup(struct np_session *s, char *rest)
 {
 	struct np_req_lookup req;
@@ -201,20 +248,8 @@ void np_verb_lookup(struct np_session *s, char *rest)
 
 	if (parse_bare(s, rest, &req, &key))
 		return;
-	switch (s->auth) {
-	case NP_AUTH_OWNER:
-		lookup_owner(s, &key, &req);
-		break;
-	case NP_AUTH_POL:
-		s->tenant = np_tenant_find(s->srv, key.owner);
-		if (np_block_refuses(s, s->tenant))
-			return;
-		lookup_shared(s, s->tenant, s->peer, &key, &req);
-		break;
-	default:
-		lookup_public(s, &key, &req);
-		break;
-	}
+	req.follow = true;
+	look_up(s, &key, &req);
 }
 
 void np_verb_plookup(struct np_session *s, char *rest)

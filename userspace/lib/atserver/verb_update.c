@@ -45,7 +45,8 @@ static bool is_reserved_for_server(const struct np_key *key)
 {
 	return !strcmp(key->name, "signing_publickey") ||
 	       !strcmp(key->name, "signing_privatekey") || np_str_ends(key->name, ".__manage") ||
-	       np_str_ends(key->name, ".__pkams.__public_keys") || np_str_ends(key->name, ".__otp");
+	       np_str_ends(key->name, ".__pkams.__public_keys") || np_str_ends(key->name, ".__otp") ||
+	       np_key_is_kept(key->name);
 }
 
 static bool value_differs(struct np_tenant *tenant, const char *key, const char *value)
