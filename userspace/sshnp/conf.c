@@ -112,3 +112,15 @@ int sshnp_conf_check(struct sshnp_conf *conf, struct np_err *err)
 	}
 	return 0;
 }
+
+void sshnp_conf_link(const struct sshnp_conf *conf, struct ev_loop *loop,
+		     struct np_link_params *out)
+{
+	*out = (struct np_link_params){
+		.loop = loop,
+		.from = conf->from,
+		.key_file = conf->key_file,
+		.root_ca = conf->root_ca,
+		.root_domain = conf->root_domain,
+	};
+}

@@ -5,6 +5,7 @@
 
 #include "at/atsign.h"
 #include "cli/opt.h"
+#include "noports/link.h"
 #include "noports/msg.h"
 
 #include <stdbool.h>
@@ -29,5 +30,8 @@ extern const struct sshnp_conf sshnp_defaults;
 
 /** sshnp_conf_check() - atSigns, device name and combinations. */
 int sshnp_conf_check(struct sshnp_conf *conf, struct np_err *err);
+/** sshnp_conf_link() - who we are, for the connections to the atServers; texts stay the conf's. */
+void sshnp_conf_link(const struct sshnp_conf *conf, struct ev_loop *loop,
+		     struct np_link_params *out);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "conf.h"
 #include "json/json.h"
-#include "link.h"
+#include "noports/link.h"
 
 #include <ev.h>
 
@@ -34,7 +34,7 @@ struct device {
 
 struct list {
 	const struct sshnp_conf *conf;
-	struct link link;
+	struct np_link link;
 	struct np_monitor *monitor;
 	ev_timer timer;
 	struct device *devices;
@@ -247,6 +247,7 @@ static const struct np_monitor_ops monitor_ops = { .note = on_note, .state = on_
 int list_start(struct ev_loop *loop, const struct sshnp_conf *conf,
 	       void (*on_done)(const struct np_err *err, void *arg), void *arg, struct list **out, struct np_err *err)
 {
+	struct np_link_params link;
 	struct list *list = calloc(1, sizeof(*list));
 	int ret;
 
@@ -258,7 +259,8 @@ int list_start(struct ev_loop *loop, const struct sshnp_conf *conf,
 	ev_timer_init(&list->timer, on_timer, WAIT_S, 0.);
 	list->timer.data = list;
 	list->link.loop = loop;
-	ret = link_open(&list->link, loop, conf, NULL, NULL, err);
+	sshnp_conf_link(conf, loop, &link);
+	ret = np_link_open(&list->link, &link, NULL, NULL, err);
 	if (!ret)
 		ret = np_monitor_open(list->link.client, "heartbeat\\..*\\.sshnp@", 10000, &monitor_ops, list,
 				      &list->monitor, err);
@@ -279,7 +281,7 @@ void list_free(struct list *list)
 	list->done = true;
 	ev_timer_stop(list->link.loop, &list->timer);
 	np_monitor_close(list->monitor);
-	link_close(&list->link);
+	np_link_close(&list->link);
 	for (i = 0; i < list->nr; i++)
 		np_ping_response_fini(&list->devices[i].info);
 	free(list->devices);

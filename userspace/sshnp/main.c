@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* sshnp: ssh to a device that has no open ports. */
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/progress.h"
 #include "conf.h"
 #include "list.h"
-#include "progress.h"
+#include "noports/flow.h"
 #include "run.h"
-#include "session.h"
+#include "sshkeyfile.h"
 
 #include <ev.h>
 
@@ -18,11 +20,12 @@
 struct app {
 	struct ev_loop *loop;
 	struct sshnp_conf conf;
-	struct session *session;
+	struct np_flow *flow;
+	struct np_buf public_key; /* of -s */
 	struct list *list;
 	struct run *run;
-	struct session_result result; /* moved out of the session */
-	ev_timer reap;		      /* frees the session once its callback has returned */
+	struct np_flow_result result; /* moved out of the flow */
+	ev_timer reap;		      /* frees the flow once its callback has returned */
 	int exit_code;
 };
 
@@ -46,11 +49,11 @@ static void on_reap(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	session_free(app->session);
-	app->session = NULL;
+	np_flow_free(app->flow);
+	app->flow = NULL;
 }
 
-static void on_session_done(struct session_result *result, const struct np_err *err, void *arg)
+static void on_session_done(struct np_flow_result *result, const struct np_err *err, void *arg)
 {
 	struct app *app = arg;
 	struct np_err run_err = NP_ERR_INIT;
@@ -67,6 +70,36 @@ static void on_session_done(struct session_result *result, const struct np_err *
 	ev_timer_start(app->loop, &app->reap);
 	if (run_start(app->loop, &app->conf, &app->result, on_run_done, app, &app->run, &run_err))
 		leave(app, 1, &run_err);
+}
+
+static int start_flow(struct app *app, struct np_err *err)
+{
+	const struct sshnp_conf *conf = &app->conf;
+	struct np_flow_params params = {
+		.to = conf->to,
+		.device = conf->device,
+		.relay = conf->relay,
+		.auth_client = conf->auth_client,
+		.auth_device = conf->auth_device,
+		.encrypt = conf->encrypt,
+		/* A detached bridge makes its own connection, later; an idle one would only wait for the relay's limit. */
+		.connect_early = !conf->print_command,
+		.ping_timeout_s = (unsigned int)conf->ping_timeout_s,
+		.remote_user = conf->remote_user,
+		.need_user = !conf->stdio,
+		.on_done = on_session_done,
+		.arg = app,
+	};
+	int ret;
+
+	sshnp_conf_link(conf, app->loop, &params.link);
+	if (conf->send_public_key) {
+		ret = sshkeyfile_public_line(conf->identity_file, &app->public_key, err);
+		if (ret)
+			return ret;
+		params.public_key = np_buf_str(&app->public_key);
+	}
+	return np_flow_start(&params, &app->flow, err);
 }
 
 static void on_list_done(const struct np_err *err, void *arg)
@@ -107,15 +140,16 @@ static int work(struct app *app)
 	if (app->conf.list_devices)
 		ret = list_start(app->loop, &app->conf, on_list_done, app, &app->list, &err);
 	else
-		ret = session_start(app->loop, &app->conf, on_session_done, app, &app->session, &err);
+		ret = start_flow(app, &err);
 	if (ret)
 		leave(app, 1, &err);
 	else
 		ev_run(app->loop, 0);
 	run_free(app->run);
-	session_free(app->session);
+	np_flow_free(app->flow);
+	np_buf_fini(&app->public_key);
 	list_free(app->list);
-	session_result_fini(&app->result);
+	np_flow_result_fini(&app->result);
 	return app->exit_code;
 }
 
@@ -136,7 +170,7 @@ int main(int argc, char **argv)
 				np_log_open_stderr(false);
 				np_log_set_level(NP_LOG_DEBUG);
 			}
-			progress_init(!app.conf.quiet && (app.conf.verbose ||
+			np_progress_init(!app.conf.quiet && (app.conf.verbose ||
 							  (!app.conf.stdio && isatty(STDERR_FILENO))));
 			status = work(&app);
 		}

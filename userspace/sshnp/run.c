@@ -13,11 +13,10 @@
 #include "base/log.h"
 #include "conf.h"
 #include "ev/child.h"
-#include "net/sock.h"
 #include "noports/bridge.h"
 #include "noports/srvproc.h"
-#include "progress.h"
-#include "session.h"
+#include "cli/progress.h"
+#include "noports/flow.h"
 #include "sshcmd.h"
 
 #include <ev.h>
@@ -38,7 +37,7 @@
 struct run {
 	struct ev_loop *loop;
 	const struct sshnp_conf *conf;
-	struct session_result *result;
+	struct np_flow_result *result;
 	struct np_bridge *bridge;
 	struct np_srv *srv; /* detached bridge */
 	struct np_child *tunnel, *ssh;
@@ -116,7 +115,7 @@ static void start_user_session(struct run *run)
 {
 	struct sshcmd cmd = { .nr = 0 };
 
-	progress("Starting user session");
+	np_progress("Starting user session");
 	sshcmd_user(&cmd, run->conf, run->result, run->user_port);
 	if (run->conf->print_command)
 		print_command(run, &cmd);
@@ -186,7 +185,7 @@ static void start_tunnel(struct run *run)
 		fail(run, -EPROTO, "Expected an ephemeral private key from sshnpd, but it was not set");
 		return;
 	}
-	progress("Starting tunnel session");
+	np_progress("Starting tunnel session");
 	if (write_key_file(run, &err)) {
 		np_fd_close(&null);
 		finish(run, 1, &err);
@@ -261,7 +260,7 @@ static int open_bridge(struct run *run, struct np_err *err)
 		if (params.fd_in < 0 || params.fd_out < 0)
 			return np_fail_errno(err, errno, "standard input and output must be open with --stdio");
 	}
-	progress("Creating connection to socket rendezvous");
+	np_progress("Creating connection to socket rendezvous");
 	return np_bridge_open(&params, &run->bridge, err);
 }
 
@@ -300,21 +299,7 @@ static int start_detached(struct run *run, struct np_err *err)
 	return np_srv_start(&params, &run->srv, err);
 }
 
-/* The port is free now and bound by another process in a moment: a race that peers accept too (noports.md 8.4). */
-static int pick_port(uint16_t *port, struct np_err *err)
-{
-	struct np_addr addr;
-	int fd = np_sock_listen("127.0.0.1", *port, 1, err), ret;
-
-	if (fd < 0)
-		return np_err_prefix(err, "local port %u", *port);
-	ret = np_sock_local(fd, &addr);
-	np_fd_close(&fd);
-	*port = np_addr_port(&addr);
-	return ret;
-}
-
-int run_start(struct ev_loop *loop, const struct sshnp_conf *conf, struct session_result *result,
+int run_start(struct ev_loop *loop, const struct sshnp_conf *conf, struct np_flow_result *result,
 	      void (*on_done)(int exit_code, const struct np_err *err, void *arg), void *arg, struct run **out,
 	      struct np_err *err)
 {
@@ -332,10 +317,10 @@ int run_start(struct ev_loop *loop, const struct sshnp_conf *conf, struct sessio
 	run->tunnel_timer.data = run;
 	run->user_port = conf->local_port;
 	if (!conf->stdio && !conf->encrypt)
-		ret = pick_port(&run->user_port, err);
+		ret = np_srv_pick_port("localhost", &run->user_port, err);
 	if (!ret && conf->print_command) {
 		run->bridge_port = conf->encrypt ? conf->local_port : 0;
-		ret = pick_port(&run->bridge_port, err);
+		ret = np_srv_pick_port("localhost", &run->bridge_port, err);
 		if (!ret)
 			ret = start_detached(run, err);
 	} else if (!ret) {

@@ -6,7 +6,7 @@
 struct ev_loop;
 struct np_err;
 struct run;
-struct session_result;
+struct np_flow_result;
 struct sshnp_conf;
 
 /**
@@ -14,7 +14,7 @@ struct sshnp_conf;
  * @result: borrowed for the life of the run
  * @on_done: once; @exit_code is the program's, @err (may be NULL) why it failed
  */
-int run_start(struct ev_loop *loop, const struct sshnp_conf *conf, struct session_result *result,
+int run_start(struct ev_loop *loop, const struct sshnp_conf *conf, struct np_flow_result *result,
 	      void (*on_done)(int exit_code, const struct np_err *err, void *arg), void *arg, struct run **out,
 	      struct np_err *err);
 /** run_is_interactive() - the user's ssh is running: the terminal's interrupts are its business. */

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "conf.h"
-#include "session.h"
+#include "noports/flow.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void add_user_options(struct sshcmd *cmd, const struct sshnp_conf *conf)
 				add(cmd, "%.*s", (int)len, word);
 }
 
-void sshcmd_user(struct sshcmd *cmd, const struct sshnp_conf *conf, const struct session_result *result,
+void sshcmd_user(struct sshcmd *cmd, const struct sshnp_conf *conf, const struct np_flow_result *result,
 		 uint16_t local_port)
 {
 	add(cmd, "ssh");
@@ -83,7 +83,7 @@ void sshcmd_user(struct sshcmd *cmd, const struct sshnp_conf *conf, const struct
 	}
 }
 
-void sshcmd_tunnel(struct sshcmd *cmd, const struct sshnp_conf *conf, const struct session_result *result,
+void sshcmd_tunnel(struct sshcmd *cmd, const struct sshnp_conf *conf, const struct np_flow_result *result,
 		   uint16_t rv_port, uint16_t local_port, const char *key_file)
 {
 	const char *user = conf->tunnel_user && *conf->tunnel_user ? conf->tunnel_user : result->remote_user;

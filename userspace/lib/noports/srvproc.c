@@ -14,6 +14,7 @@
 #include "crypto/b64.h"
 #include "ev/child.h"
 #include "net/linebuf.h"
+#include "net/sock.h"
 
 #include <ev.h>
 
@@ -331,4 +332,17 @@ void np_srv_forget(struct np_srv *srv)
 pid_t np_srv_pid(const struct np_srv *srv)
 {
 	return np_child_pid(srv->child);
+}
+
+int np_srv_pick_port(const char *ip, uint16_t *port, struct np_err *err)
+{
+	struct np_addr addr;
+	int fd = np_sock_listen(strcmp(ip, "localhost") ? ip : "127.0.0.1", *port, 1, err), ret;
+
+	if (fd < 0)
+		return np_err_prefix(err, "local port %u", *port);
+	ret = np_sock_local(fd, &addr);
+	np_fd_close(&fd);
+	*port = np_addr_port(&addr);
+	return ret;
 }

@@ -44,6 +44,11 @@ int np_srv_start(const struct np_srv_params *params, struct np_srv **out, struct
  * is accepted. Not from inside on_started, and not after a failed start.
  */
 void np_srv_forget(struct np_srv *srv);
+/**
+ * np_srv_pick_port() - a port that is free on @ip ("localhost" for loopback), or whether *@port is.
+ * srv binds it a moment later: a race that peers accept too (noports.md 8.4).
+ */
+int np_srv_pick_port(const char *ip, uint16_t *port, struct np_err *err);
 pid_t np_srv_pid(const struct np_srv *srv);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "progress.h"
+#include "cli/progress.h"
 
 #include "base/clock.h"
 
@@ -9,13 +9,13 @@
 static long long started_ms;
 static bool shown;
 
-void progress_init(bool show)
+void np_progress_init(bool show)
 {
 	started_ms = np_clock_mono_ms();
 	shown = show;
 }
 
-void progress(const char *fmt, ...)
+void np_progress(const char *fmt, ...)
 {
 	va_list ap;
 

@@ -9,7 +9,7 @@
  *
  * Each event sets one flag and calls advance(), which sends what has all its prerequisites.
  */
-#include "session.h"
+#include "noports/flow.h"
 
 #include "at/client.h"
 #include "at/monitor.h"
@@ -19,8 +19,8 @@
 #include "base/log.h"
 #include "crypto/rsa.h"
 #include "crypto/rsagen.h"
-#include "early.h"
-#include "session_priv.h"
+#include "noports/early.h"
+#include "noports/flow_impl.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@
 
 #define CONNECT_TIMEOUT_S 30.
 
-void session_result_fini(struct session_result *result)
+void np_flow_result_fini(struct np_flow_result *result)
 {
 	np_session_keys_fini(&result->keys);
 	np_buf_fini(&result->auth_line);
@@ -38,7 +38,7 @@ void session_result_fini(struct session_result *result)
 	np_fd_close(&result->relay_fd);
 }
 
-void session_finish(struct session *s, const struct np_err *err)
+void flow_finish(struct np_flow *s, const struct np_err *err)
 {
 	if (s->phase == DONE)
 		return;
@@ -49,7 +49,7 @@ void session_finish(struct session *s, const struct np_err *err)
 	s->on_done(err ? NULL : &s->result, err, s->arg);
 }
 
-void session_fail(struct session *s, int code, const char *fmt, ...)
+void flow_fail(struct np_flow *s, int code, const char *fmt, ...)
 {
 	struct np_err err = NP_ERR_INIT;
 	va_list ap;
@@ -58,10 +58,10 @@ void session_fail(struct session *s, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err.msg, sizeof(err.msg), fmt, ap);
 	va_end(ap);
-	session_finish(s, &err);
+	flow_finish(s, &err);
 }
 
-void session_start_timer(struct session *s, ev_timer *timer, double seconds)
+void flow_start_timer(struct np_flow *s, ev_timer *timer, double seconds)
 {
 	ev_now_update(s->link.loop);
 	ev_timer_stop(s->link.loop, timer);
@@ -77,116 +77,127 @@ static void on_bad_note(const char *from, const char *key, const struct np_err *
 
 static void on_client_state(bool up, const struct np_err *err, void *arg)
 {
-	struct session *s = arg;
+	struct np_flow *s = arg;
 
 	if (s->phase == DONE)
 		return;
 	s->client_up = up;
 	if (up)
-		session_advance(s);
+		flow_advance(s);
 	else if (s->phase == CONNECTING)
-		session_fail(s, err->code, "%s", np_err_text(err));
+		flow_fail(s, err->code, "%s", np_err_text(err));
 }
 
 static void on_monitor_state(bool up, const struct np_err *err, void *arg)
 {
-	struct session *s = arg;
+	struct np_flow *s = arg;
 
 	if (s->phase == DONE)
 		return;
 	if (!up) {
 		if (s->phase == CONNECTING)
-			session_fail(s, err->code, "%s", np_err_text(err));
+			flow_fail(s, err->code, "%s", np_err_text(err));
 		return;
 	}
 	s->monitor_up = true;
-	session_advance(s);
+	flow_advance(s);
 }
 
-static void on_device_key(const struct np_err *err, const struct np_rsa *key, const char *b64, void *arg)
+static void on_device_key(const struct np_err *err, const struct np_rsa *key, const char *b64,
+			  void *arg)
 {
-	struct session *s = arg;
+	struct np_flow *s = arg;
 
 	(void)b64;
 	if (s->phase == DONE)
 		return;
 	if (err->code) {
-		session_fail(s, err->code, "device %s: its public key cannot be had, so its answer could not be checked: %s",
-		     s->conf->to, np_err_text(err));
+		flow_fail(s, err->code,
+			  "device %s: its public key cannot be had, so its answer could not be "
+			  "checked: %s",
+			  s->p.to, np_err_text(err));
 		return;
 	}
 	s->device_pk = key;
-	session_advance(s);
+	flow_advance(s);
 }
 
 static void on_rsa(struct np_rsa *key, void *arg)
 {
-	struct session *s = arg;
+	struct np_flow *s = arg;
 
 	s->rsagen = NULL;
 	s->ephemeral = key;
 	if (s->phase == DONE)
 		return;
 	if (!key)
-		session_fail(s, -EIO, "no RSA key pair for the session: OpenSSL failed");
+		flow_fail(s, -EIO, "no RSA key pair for the session: OpenSSL failed");
 	else
-		session_advance(s);
+		flow_advance(s);
 }
 
 static void on_relay_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct session *s = w->data;
+	struct np_flow *s = w->data;
 
 	(void)loop;
 	(void)revents;
-	session_fail(s, -ETIMEDOUT, "Connection timeout to srvd %s service: is the relay running, and is %s one of its managers?",
-	     s->conf->relay, s->conf->from);
+	flow_fail(s, -ETIMEDOUT,
+		  "Connection timeout to srvd %s service: is the relay running, and is %s one of "
+		  "its managers?",
+		  s->p.relay, s->p.link.from);
 }
 
 static void on_ping_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct session *s = w->data;
+	struct np_flow *s = w->data;
 
 	(void)loop;
 	(void)revents;
-	session_fail(s, -ETIMEDOUT,
-	     "Daemon feature check timed out: no answer from device %s%s; is it online, is its name right, and is %s one of "
-	     "its managers?", s->conf->device, s->conf->to, s->conf->from);
+	flow_fail(s, -ETIMEDOUT,
+		  "Daemon feature check timed out: no answer from device %s%s; is it online, is "
+		  "its name right, and is %s one of "
+		  "its managers?",
+		  s->p.device, s->p.to, s->p.link.from);
 }
 
 static void on_phase_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct session *s = w->data;
+	struct np_flow *s = w->data;
 
 	(void)loop;
 	(void)revents;
 	if (s->phase == CONNECTING)
-		session_fail(s, -ETIMEDOUT, "our atServer was not reached within %d s: check the network and --root-domain %s",
-		     (int)CONNECT_TIMEOUT_S, s->conf->root_domain);
+		flow_fail(s, -ETIMEDOUT,
+			  "our atServer was not reached within %d s: check the network and "
+			  "--root-domain %s",
+			  (int)CONNECT_TIMEOUT_S, s->p.link.root_domain);
 	else
-		session_fail(s, -ETIMEDOUT, "No response from the device daemon %s%s", s->conf->device, s->conf->to);
+		flow_fail(s, -ETIMEDOUT, "No response from the device daemon %s%s", s->p.device,
+			  s->p.to);
 }
 
 static const struct np_monitor_ops monitor_ops = {
-	.note = session_on_note,
+	.note = flow_on_note,
 	.bad = on_bad_note,
 	.state = on_monitor_state,
 };
 
-static int open_monitor(struct session *s, struct np_err *err)
+static int open_monitor(struct np_flow *s, struct np_err *err)
 {
 	char regex[256];
 
-	snprintf(regex, sizeof(regex), "(%s|heartbeat)\\.%s\\.sshnp@|%s\\.sshrvd@", s->result.sid, s->conf->device,
-		 s->result.sid);
-	return np_monitor_open_replay(s->link.client, regex, 10000, &monitor_ops, s, &s->monitor, err);
+	snprintf(regex, sizeof(regex), "(%s|heartbeat)\\.%s\\.sshnp@|%s\\.sshrvd@", s->result.sid,
+		 s->p.device, s->result.sid);
+	return np_monitor_open_replay(s->link.client, regex, 10000, &monitor_ops, s, &s->monitor,
+				      err);
 }
 
-static void init_names(struct session *s)
+static void init_names(struct np_flow *s)
 {
 	np_clock_local_stamp(s->client_nonce, sizeof(s->client_nonce));
-	snprintf(s->heartbeat_name, sizeof(s->heartbeat_name), "heartbeat.%s.sshnp", s->conf->device);
-	snprintf(s->answer_name, sizeof(s->answer_name), "%s.%s.sshnp", s->result.sid, s->conf->device);
+	snprintf(s->heartbeat_name, sizeof(s->heartbeat_name), "heartbeat.%s.sshnp", s->p.device);
+	snprintf(s->answer_name, sizeof(s->answer_name), "%s.%s.sshnp", s->result.sid, s->p.device);
 	snprintf(s->relay_answer_name, sizeof(s->relay_answer_name), "%s.sshrvd", s->result.sid);
 	ev_init(&s->relay_timer, on_relay_timeout);
 	ev_init(&s->ping_timer, on_ping_timeout);
@@ -194,44 +205,42 @@ static void init_names(struct session *s)
 	s->relay_timer.data = s->ping_timer.data = s->phase_timer.data = s;
 }
 
-int session_start(struct ev_loop *loop, const struct sshnp_conf *conf,
-		  void (*on_done)(struct session_result *result, const struct np_err *err, void *arg), void *arg,
-		  struct session **out, struct np_err *err)
+int np_flow_start(const struct np_flow_params *params, struct np_flow **out, struct np_err *err)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct np_flow *s = calloc(1, sizeof(*s));
 	int ret;
 
 	if (!s)
 		return np_fail(err, -ENOMEM, "out of memory");
-	s->conf = conf;
-	s->on_done = on_done;
-	s->arg = arg;
-	s->link.loop = loop;
+	s->p = *params;
+	s->on_done = params->on_done;
+	s->arg = params->arg;
+	s->link.loop = s->p.link.loop;
 	s->result.relay_fd = -1;
 	ret = np_rand_uuid4(s->result.sid);
 	init_names(s);
 	if (!ret)
-		ret = link_open(&s->link, loop, conf, on_client_state, s, err);
+		ret = np_link_open(&s->link, &s->p.link, on_client_state, s, err);
 	if (!ret)
-		ret = np_rsagen_start(loop, on_rsa, s, &s->rsagen);
+		ret = np_rsagen_start(s->link.loop, on_rsa, s, &s->rsagen);
 	if (!ret)
 		ret = open_monitor(s, err);
 	if (!ret)
-		ret = np_at_client_public_key(s->link.client, conf->to, false, on_device_key, s);
+		ret = np_at_client_public_key(s->link.client, s->p.to, false, on_device_key, s);
 	if (!ret)
-		ret = np_at_client_warm(s->link.client, conf->relay);
+		ret = np_at_client_warm(s->link.client, s->p.relay);
 	if (!ret)
-		ret = np_at_client_warm(s->link.client, conf->to);
+		ret = np_at_client_warm(s->link.client, s->p.to);
 	if (ret) {
-		session_free(s);
+		np_flow_free(s);
 		return ret;
 	}
-	session_start_timer(s, &s->phase_timer, CONNECT_TIMEOUT_S);
+	flow_start_timer(s, &s->phase_timer, CONNECT_TIMEOUT_S);
 	*out = s;
 	return 0;
 }
 
-void session_free(struct session *s)
+void np_flow_free(struct np_flow *s)
 {
 	if (!s)
 		return;
@@ -240,11 +249,11 @@ void session_free(struct session *s)
 	ev_timer_stop(s->link.loop, &s->ping_timer);
 	ev_timer_stop(s->link.loop, &s->phase_timer);
 	np_rsagen_cancel(s->rsagen);
-	early_free(s->early);
+	np_early_free(s->early);
 	np_monitor_close(s->monitor);
-	link_close(&s->link);
+	np_link_close(&s->link);
 	np_rsa_free(s->ephemeral);
 	np_ping_response_fini(&s->ping);
-	session_result_fini(&s->result);
+	np_flow_result_fini(&s->result);
 	free(s);
 }
