@@ -55,6 +55,16 @@ struct {
 	__type(value, struct npsm_shared);
 } shared SEC(".maps");
 
+/*
+ * Slots whose bytes were passed while user space does not watch the socket: to watch it all the
+ * time would wake the process for each redirected packet. A slot is in it once at most, see
+ * "noticed", so that user space can make it large enough for all.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, NPSM_MAX_SLOTS * 16);
+} events SEC(".maps");
+
 /* Redirected bytes that the peer's TCP has not taken yet; negative when it cannot be told. */
 static __always_inline __s64 owed(struct npsm_slot *slot, __u32 peer)
 {
@@ -108,7 +118,7 @@ static __always_inline int has_room(struct npsm_slot *slot, __u32 peer, __u32 le
 		cost = 0;
 	cost -= slot->charged;
 	if (cost) {
-		__sync_fetch_and_add(&slot->charged, cost);
+		__sync_fetch_and_add(&slot->charged, (__s32)cost);
 		__sync_fetch_and_add(&all->charged, cost);
 	}
 	return 1;
@@ -146,6 +156,13 @@ static __always_inline int skip_old_bytes(struct __sk_buff *skb, struct npsm_slo
 	return old ? -1 : 0;
 }
 
+/* The exchange is a full barrier: user space clears it, then reads "pass", and misses nothing. */
+static __always_inline void notice(struct npsm_slot *slot, __u32 at)
+{
+	if (!__sync_lock_test_and_set(&slot->noticed, 1))
+		bpf_ringbuf_output(&events, &at, sizeof(at), 0);
+}
+
 SEC("sk_skb")
 int np_sockmap(struct __sk_buff *skb)
 {
@@ -167,9 +184,10 @@ int np_sockmap(struct __sk_buff *skb)
 	slot = bpf_map_lookup_elem(&slots, &at);
 	if (!slot || slot->generation != ref->generation)
 		return SK_PASS;
-	/* Passed, it wakes user space up to see the mark. */
+	/* Passed, it makes user space see the mark. */
 	if ((slot->marks & NPSM_BROKEN) || skip_old_bytes(skb, slot)) {
 		slot->marks |= NPSM_BROKEN;
+		notice(slot, at);
 		return SK_PASS;
 	}
 	len = skb->len;
@@ -178,6 +196,7 @@ int np_sockmap(struct __sk_buff *skb)
 	slot->last_ns = bpf_ktime_get_ns();
 	if (!slot->active || slot->pass != slot->consumed || !has_room(slot, peer, len)) {
 		slot->pass += len;
+		notice(slot, at);
 		return SK_PASS;
 	}
 	slot->redir += len;

@@ -55,7 +55,8 @@ struct npsm_slot {
 	__u64 pass;	  /* program; user space starts it with the bytes that were read before */
 	__u64 consumed;	  /* user space */
 	__u64 last_ns;	  /* program: ktime of the last payload */
-	__s64 charged;	  /* both, atomically: part of npsm_shared.charged */
+	__s32 charged;	  /* both, atomically: part of npsm_shared.charged */
+	__u32 noticed;	  /* both, atomically: user space need not be told of passed bytes */
 	__u32 nr_guarded; /* program: verdicts that the limits turned into a pass */
 	__u32 next;	  /* program: sequence number of the next new byte */
 	__u32 generation; /* user space: a slot that is used again gets another one */

@@ -10,7 +10,9 @@
 
 #include <stdint.h>
 
+struct bpf_object;
 struct np_err;
+struct ring_buffer;
 
 /**
  * struct np_sockmapobj - @slots and @shared are mapped: user space and the program see each other's
@@ -22,14 +24,19 @@ struct np_sockmapobj {
 	unsigned int nr_slots;
 	int socks, refs; /* owned by @obj */
 	struct bpf_object *obj;
+	struct ring_buffer *events;
+	void (*on_event)(unsigned int slot);
 };
 
 /**
  * np_sockmapobj_open() - load the program and attach it to an empty socket map.
+ * @o: must not be moved afterwards
  * @nr_slots: even, at most NPSM_MAX_SLOTS
+ * @on_event: from np_sockmapobj_read_events(), for a slot with passed bytes and "noticed" set
  * Return: 0; -EPERM without CAP_BPF and CAP_NET_ADMIN; what the kernel said otherwise.
  */
-int np_sockmapobj_open(struct np_sockmapobj *o, unsigned int nr_slots, struct np_err *err);
+int np_sockmapobj_open(struct np_sockmapobj *o, unsigned int nr_slots,
+		       void (*on_event)(unsigned int slot), struct np_err *err);
 /** np_sockmapobj_close() - takes every socket out, dropping what is on its way. Idempotent. */
 void np_sockmapobj_close(struct np_sockmapobj *o);
 
@@ -50,5 +57,9 @@ int np_sockmapobj_insert(struct np_sockmapobj *o, unsigned int slot, int fd);
  * lost.
  */
 void np_sockmapobj_remove(struct np_sockmapobj *o, unsigned int slot);
+
+/** np_sockmapobj_events_fd() - readable when there are events; stays @o's. */
+int np_sockmapobj_events_fd(const struct np_sockmapobj *o);
+void np_sockmapobj_read_events(struct np_sockmapobj *o);
 
 #endif

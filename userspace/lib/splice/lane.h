@@ -12,7 +12,7 @@
 enum np_move {
 	NP_MOVE_OK,	    /* nothing more now, or the turn is over; what was read is sent */
 	NP_MOVE_STUCK,	    /* the destination's send queue is full; the lane keeps the rest */
-	NP_MOVE_WAIT,	    /* what goes before is still on its way; no event will tell its arrival */
+	NP_MOVE_WAIT,	    /* what goes before is still on its way; no event will tell */
 	NP_MOVE_EOF,	    /* the source ended in order; all that was read is sent */
 	NP_MOVE_SRC_FAILED, /* the source was reset, or memory ran out */
 	NP_MOVE_DST_FAILED,
@@ -31,12 +31,16 @@ struct np_lane {
 	bool done;	 /* nothing more goes to the destination */
 	bool is_bulk;	 /* of the adaptive mover: splice(2) is in use */
 	bool waits;	 /* the last move said NP_MOVE_WAIT */
+	bool rests;	 /* the source is not watched until np_pump_wake() */
 	uint8_t nr_lean; /* of the adaptive mover: poor wake-ups in a row */
 	/*
 	 * Of a back end that moves bytes of this lane inside the kernel too: have they all reached
-	 * the destination's send queue? NP_MOVE_OK, NP_MOVE_WAIT or NP_MOVE_DST_FAILED. May be NULL.
+	 * the destination's send queue? NP_MOVE_OK, NP_MOVE_WAIT or NP_MOVE_DST_FAILED. May be
+	 * NULL.
 	 */
 	enum np_move (*is_clear)(struct np_lane *lane);
+	/* Of such a back end: will it call np_pump_wake() as soon as there is something to read? */
+	bool (*may_rest)(struct np_lane *lane);
 	void *ctx; /* of that back end */
 };
 

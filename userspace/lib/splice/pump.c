@@ -9,8 +9,9 @@
  * towards it is stuck: that is all the back-pressure there is, the queues are the kernel's. Both
  * lanes done: the pair ended in order.
  *
- * A lane may also wait for bytes that the kernel moves past the pump; nothing tells their arrival, so
- * it is looked for by the clock, first often, then rarely.
+ * A lane may also wait for bytes that the kernel moves past the pump; nothing tells their arrival,
+ * so it is looked for by the clock, first often, then rarely. And a lane may rest, while the kernel
+ * moves everything and its back end will wake it up.
  *
  * A failed side: what it had sent is still delivered, as a direct connection would have delivered
  * it, then the other side is reset. "Delivered" means that the other side's TCP acknowledged it;
@@ -32,10 +33,11 @@
 #define CARE_MUTED_S 1.	 /* how late a reset of a side that is not watched may be noticed */
 #define CARE_DRAIN_S .01 /* between two looks at the send queue of the side that is left */
 #define DRAIN_MAX_MS 5000
-/* A lane that waits is tried again after this part of the time it has waited, between the limits. */
+/* A lane that waits is tried again after this part of its waiting time, between the limits. */
 #define WAIT_SHARE 8
 #define WAIT_MIN_S .001
 #define WAIT_MAX_S .25
+#define REST_AFTER_MS 100 /* since a lane was woken up */
 
 struct np_pump;
 
@@ -54,6 +56,7 @@ struct np_pump {
 	long long last_activity_ms;
 	long long failed_at_ms;
 	long long waits_since_ms; /* 0: no lane waits */
+	long long woken_at_ms[2]; /* lanes that may rest */
 	enum np_pair_end first_failure;
 };
 
@@ -141,12 +144,12 @@ static void watch(struct np_pump *pump, unsigned int x)
 	ev_io *io = &pump->side[x].io;
 	int events = 0;
 
-	if (!from->eof && !from->waits && !np_lane_is_stuck(from))
+	if (!from->eof && !from->waits && !from->rests && !np_lane_is_stuck(from))
 		events |= EV_READ;
 	if (np_lane_is_stuck(to))
 		events |= EV_WRITE;
 	/* An unwatched socket is not asked for errors by the loop either. */
-	if (!events && !ev_is_active(&pump->care))
+	if (!events && !from->rests && !ev_is_active(&pump->care))
 		care_in(pump, CARE_MUTED_S);
 	if (events == (io->events & (EV_READ | EV_WRITE)))
 		return;
@@ -171,6 +174,18 @@ static void wait_a_while(struct np_pump *pump)
 	if (seconds < WAIT_MIN_S)
 		seconds = WAIT_MIN_S;
 	care_in(pump, seconds < WAIT_MAX_S ? seconds : WAIT_MAX_S);
+}
+
+static void rest(struct np_pump *pump, unsigned int i)
+{
+	struct np_lane *lane = &pump->lane[i];
+
+	if (!lane->may_rest || lane->rests || lane->eof || lane->waits || np_lane_is_stuck(lane))
+		return;
+	if (np_clock_mono_ms() - pump->woken_at_ms[i] >= REST_AFTER_MS)
+		lane->rests = lane->may_rest(lane);
+	if (!lane->rests)
+		care_in(pump, REST_AFTER_MS / 1e3);
 }
 
 static bool all_acknowledged(int fd)
@@ -204,6 +219,8 @@ static void settle(struct np_pump *pump)
 		return;
 	}
 	wait_a_while(pump);
+	rest(pump, 0);
+	rest(pump, 1);
 	watch(pump, 0);
 	watch(pump, 1);
 }
@@ -304,6 +321,27 @@ struct np_lane *np_pump_lane(const struct np_pair *pair, unsigned int i)
 	struct np_pump *pump = pair->priv;
 
 	return &pump->lane[i];
+}
+
+void np_pump_wake(struct np_pair *pair, unsigned int i)
+{
+	struct np_pump *pump = pair->priv;
+
+	pump->lane[i].rests = false;
+	pump->woken_at_ms[i] = np_clock_mono_ms();
+	care_in(pump, REST_AFTER_MS / 1e3);
+	watch(pump, i);
+}
+
+void np_pump_rest(struct np_pair *pair)
+{
+	struct np_pump *pump = pair->priv;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		rest(pump, i);
+		watch(pump, i);
+	}
 }
 
 void np_pump_leave(struct np_pair *pair)

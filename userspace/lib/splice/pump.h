@@ -21,6 +21,10 @@ int np_pump_stats(const struct np_pair *pair, struct np_splice_stats *st);
 void np_pump_leave(struct np_pair *pair);
 /** np_pump_lane() - the lane from side @i, for a back end that gives it a context; the pump's. */
 struct np_lane *np_pump_lane(const struct np_pair *pair, unsigned int i);
+/** np_pump_wake() - there may be something to read from side @i, although its lane rests. */
+void np_pump_wake(struct np_pair *pair, unsigned int i);
+/** np_pump_rest() - after the join: have lanes rest that may. Later the pump sees to it itself. */
+void np_pump_rest(struct np_pair *pair);
 
 /** np_pump_is_open() - neither side has ended or failed. */
 bool np_pump_is_open(const struct np_pair *pair);

@@ -109,6 +109,21 @@ static enum np_move sockmap_move(struct np_pool *pool, struct np_lane *lane)
 	return ret == NP_MOVE_EOF ? at_eof(way, lane) : ret;
 }
 
+/* From here on the program tells of what it passes; what it passed just before is found here. */
+static bool way_may_rest(struct np_lane *lane)
+{
+	struct np_ways *ways = lane->ctx;
+	struct np_way *way = &ways->way[lane->src == ways->way[1].src];
+	bool has_bytes;
+
+	__atomic_exchange_n(&way->slot->noticed, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&way->slot->pass, __ATOMIC_SEQ_CST) == lane->tx &&
+	    !(way->slot->marks & NPSM_BROKEN) && look(lane, &has_bytes) == NP_MOVE_OK && !has_bytes)
+		return true;
+	__atomic_store_n(&way->slot->noticed, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
 static int sockmap_join(struct np_pair *pair, struct np_err *err)
 {
 	const uint64_t preread[2] = {pair->pending[0].len, pair->pending[1].len};
@@ -120,19 +135,24 @@ static int sockmap_join(struct np_pair *pair, struct np_err *err)
 	if (ret)
 		return ret;
 	ret = np_ways_open(pair->fd, preread, &ways, err);
+	if (ret) {
+		for (i = 0; i < 2; i++)
+			np_buf_take(&pair->pending[i], &np_pump_lane(pair, i)->queue);
+		np_pump_leave(pair);
+		return ret;
+	}
+	ways->pair = pair;
+	if (ways->is_redirecting)
+		np_watch_add(ways, pair->splice->loop);
 	for (i = 0; i < 2; i++) {
 		struct np_lane *lane = np_pump_lane(pair, i);
 
-		if (ret) {
-			np_buf_take(&pair->pending[i], &lane->queue);
-		} else {
-			lane->ctx = ways;
-			lane->is_clear = ways->is_redirecting ? way_is_clear : NULL;
-		}
+		lane->ctx = ways;
+		lane->is_clear = ways->is_redirecting ? way_is_clear : NULL;
+		lane->may_rest = ways->is_watched ? way_may_rest : NULL;
 	}
-	if (ret)
-		np_pump_leave(pair);
-	return ret;
+	np_pump_rest(pair);
+	return 0;
 }
 
 static int sockmap_stats(const struct np_pair *pair, struct np_splice_stats *st)

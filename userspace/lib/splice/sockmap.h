@@ -15,7 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ev_loop;
 struct np_err;
+struct np_pair;
 
 /* Outstanding bytes of one direction: what one stalled reader may cost beyond its socket. */
 #define NP_SOCKMAP_LIMIT (1024 * 1024)
@@ -46,7 +48,9 @@ struct np_way {
  */
 struct np_ways {
 	struct np_way way[2];
+	struct np_pair *pair; /* set by its owner */
 	bool is_redirecting;
+	bool is_watched; /* by np_watch_add() */
 };
 
 /**
@@ -92,6 +96,22 @@ int np_ways_open(const int fd[2], const uint64_t preread[2], struct np_ways **ou
  * NULL is accepted.
  */
 void np_ways_close(struct np_ways *ways);
+/** np_sockmap_ways() - who has this slot; NULL: nobody. */
+struct np_ways *np_sockmap_ways(unsigned int slot);
+
+/**
+ * np_watch_add() - have np_pump_wake() called for @ways->pair when bytes are passed or a side ends,
+ * so that the sockets need not be watched for every packet. Works for one loop at a time: the pairs
+ * of another one, or all when descriptors run out, stay as they are.
+ */
+void np_watch_add(struct np_ways *ways, struct ev_loop *loop);
+void np_watch_remove(struct np_ways *ways);
+void np_watch_close(void);
+/** np_watch_passed() - bytes of @slot were passed. */
+void np_watch_passed(unsigned int slot);
+int np_sockmap_events_fd(void);
+void np_sockmap_read_events(void);
+
 /** np_way_kick() - have the program judge what arrived before the socket was in the map. */
 void np_way_kick(const struct np_way *way);
 /** np_way_taken() - bytes that the socket's TCP has ever taken for sending; low at worst. */

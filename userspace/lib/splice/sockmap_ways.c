@@ -27,7 +27,7 @@
 
 static struct {
 	struct np_sockmapobj obj;
-	struct np_way **ways; /* by slot */
+	struct np_ways **ways; /* by slot */
 	unsigned int *free; /* stack of pair numbers; the slots are twice that and its neighbour */
 	unsigned int nr_free;
 	long long swept_at_ms;
@@ -59,7 +59,7 @@ int np_sockmap_load(unsigned int nr_slots, struct np_err *err)
 	unsigned int nr = nr_slots ? nr_slots : slots_wanted(), i;
 	int ret;
 
-	ret = np_sockmapobj_open(&set.obj, nr, err);
+	ret = np_sockmapobj_open(&set.obj, nr, np_watch_passed, err);
 	if (ret)
 		return ret;
 	set.ways = calloc(nr, sizeof(*set.ways));
@@ -78,6 +78,7 @@ int np_sockmap_load(unsigned int nr_slots, struct np_err *err)
 
 void np_sockmap_unload(void)
 {
+	np_watch_close();
 	np_sockmapobj_close(&set.obj);
 	free(set.ways);
 	free(set.free);
@@ -118,8 +119,23 @@ void np_way_uncharge(struct np_way *way, uint64_t left)
 
 	if (surplus <= 0)
 		return;
-	__atomic_fetch_sub(&way->slot->charged, surplus, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&way->slot->charged, (int32_t)surplus, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&set.obj.shared->charged, surplus, __ATOMIC_RELAXED);
+}
+
+struct np_ways *np_sockmap_ways(unsigned int slot)
+{
+	return slot < set.obj.nr_slots ? set.ways[slot] : NULL;
+}
+
+int np_sockmap_events_fd(void)
+{
+	return np_sockmapobj_events_fd(&set.obj);
+}
+
+void np_sockmap_read_events(void)
+{
+	np_sockmapobj_read_events(&set.obj);
 }
 
 void np_sockmap_sweep(void)
@@ -132,7 +148,7 @@ void np_sockmap_sweep(void)
 	    now - set.swept_at_ms < SWEEP_EVERY_MS)
 		return;
 	for (i = 0; i < set.obj.nr_slots; i++) {
-		struct np_way *way = set.ways[i];
+		struct np_way *way = set.ways[i] ? &set.ways[i]->way[i & 1] : NULL;
 		uint64_t sent, taken;
 
 		if (!way || !way->slot->charged)
@@ -191,8 +207,8 @@ static void way_init(struct np_way *way, unsigned int nr, const int fd[2], uint6
 	memset(way->slot, 0, sizeof(*way->slot));
 	way->slot->generation = generation;
 	way->slot->pass = preread;
+	way->slot->noticed = 1; /* until the lane rests */
 	way->slot->last_ns = np_clock_mono_ns();
-	set.ways[nr] = way;
 }
 
 static int insert(struct np_ways *ways, struct np_err *err)
@@ -236,8 +252,10 @@ int np_ways_open(const int fd[2], const uint64_t preread[2], struct np_ways **ou
 	if (!ways)
 		return np_fail(err, -ENOMEM, "sockmap: no memory");
 	pair = set.free[--set.nr_free];
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		way_init(&ways->way[i], pair * 2 + (unsigned int)i, fd, preread[i]);
+		set.ways[pair * 2 + (unsigned int)i] = ways;
+	}
 	ret = insert(ways, err);
 	if (ret) {
 		np_ways_close(ways);
@@ -257,6 +275,7 @@ void np_ways_close(struct np_ways *ways)
 
 	if (!ways)
 		return;
+	np_watch_remove(ways);
 	for (i = 0; i < 2; i++) {
 		__atomic_store_n(&ways->way[i].slot->active, 0, __ATOMIC_RELEASE);
 		np_sockmapobj_unrefer(&set.obj, ways->way[i].cookie);
