@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_TRY_S .05 /* short connections never pay */
 #define RETRY_MIN_MS 20
 #define RETRY_MAX_MS 2000
 #define OPEN_RETRY_MS 5
@@ -145,7 +144,7 @@ static void measure(struct np_xpair *xp, uint64_t rate[2])
 		rate[side] = stats.bytes[side] - attempt->seen_bytes[side];
 		rate[side] /= attempt->seen_at_ms && now > attempt->seen_at_ms
 				      ? (uint64_t)(now - attempt->seen_at_ms)
-				      : (uint64_t)(FIRST_TRY_S * 1e3);
+				      : (uint64_t)(NP_X_FIRST_TRY_S * 1e3);
 		attempt->seen_bytes[side] = stats.bytes[side];
 	}
 	attempt->seen_at_ms = now;
@@ -226,6 +225,6 @@ static void on_due(struct ev_loop *loop, ev_timer *w, int revents)
 
 void np_candidate_watch(struct np_xpair *xp)
 {
-	ev_timer_init(&xp->due, on_due, FIRST_TRY_S, 0.);
-	ev_timer_start(xp->x->splice->loop, &xp->due);
+	ev_timer_init(&xp->due, on_due, 0., 0.);
+	on_due(xp->x->splice->loop, &xp->due, 0);
 }

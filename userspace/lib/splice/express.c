@@ -136,7 +136,34 @@ void np_express_give_up(struct np_express *x, const struct np_err *err)
 	np_warn_err(err, "express: not usable, pairs stay in user space");
 }
 
+/* A list and one timer for all: most pairs of a busy relay end before express would look at them.
+ */
 void np_express_offer(struct np_express *x, struct np_pair *pair)
+{
+	if (x->is_broken)
+		return;
+	pair->young.at = ev_now(x->splice->loop);
+	pair->young.next = NULL;
+	pair->young.link = x->young_end;
+	*x->young_end = pair;
+	x->young_end = &pair->young.next;
+	if (!ev_is_active(&x->ripen)) {
+		ev_timer_set(&x->ripen, NP_X_FIRST_TRY_S, 0.);
+		ev_timer_start(x->splice->loop, &x->ripen);
+	}
+}
+
+static void unlink_young(struct np_express *x, struct np_pair *pair)
+{
+	*pair->young.link = pair->young.next;
+	if (pair->young.next)
+		pair->young.next->young.link = pair->young.link;
+	else
+		x->young_end = pair->young.link;
+	pair->young.link = NULL;
+}
+
+static void begin(struct np_express *x, struct np_pair *pair)
 {
 	struct np_xpair *xp = calloc(1, sizeof(*xp));
 
@@ -150,10 +177,32 @@ void np_express_offer(struct np_express *x, struct np_pair *pair)
 	np_candidate_watch(xp);
 }
 
+static void on_ripen(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct np_express *x = w->data;
+	struct np_pair *pair;
+	double left = 0;
+
+	(void)revents;
+	while ((pair = x->young)) {
+		left = pair->young.at + NP_X_FIRST_TRY_S - ev_now(loop);
+		if (left > .0005)
+			break;
+		unlink_young(x, pair);
+		begin(x, pair);
+	}
+	if (!x->young)
+		return;
+	ev_timer_set(w, left, 0.);
+	ev_timer_start(loop, w);
+}
+
 void np_express_forget(struct np_pair *pair)
 {
 	struct np_xpair *xp = pair->xp;
 
+	if (pair->young.link)
+		unlink_young(pair->splice->express, pair);
 	if (!xp || xp->state == NP_X_SPLICED)
 		return;
 	if (xp->state == NP_X_GATHERED || xp->state == NP_X_HELD)
@@ -175,7 +224,7 @@ bool np_express_let_go(struct np_pair *pair)
 const char *np_pair_why(const struct np_pair *pair)
 {
 	if (!pair->xp)
-		return "express is not in use";
+		return pair->young.link ? "waits for a quiet moment" : "express is not in use";
 	if (pair->xp->state == NP_X_SPLICED)
 		return "";
 	return pair->xp->why ? pair->xp->why : "waits for a quiet moment";
@@ -264,6 +313,9 @@ int np_express_new(struct np_splice *splice, struct np_express **out, struct np_
 		return np_fail(err, -ENOMEM, "express: no memory");
 	x->splice = splice;
 	x->tap_fd = -1;
+	x->young_end = &x->young;
+	ev_timer_init(&x->ripen, on_ripen, NP_X_FIRST_TRY_S, 0.);
+	x->ripen.data = x;
 	read_port_range(x);
 	np_promote_init(x);
 	np_reap_init(x);
@@ -281,6 +333,7 @@ void np_express_free(struct np_express *x)
 {
 	if (!x)
 		return;
+	ev_timer_stop(x->splice->loop, &x->ripen);
 	np_promote_fini(x);
 	np_reap_fini(x);
 	free_list(&x->candidates);

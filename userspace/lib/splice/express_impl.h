@@ -26,6 +26,7 @@
 #include <ev.h>
 
 #define NP_X_IFACES_MAX 64
+#define NP_X_FIRST_TRY_S .05 /* short connections never pay */
 
 enum np_xstate {
 	NP_X_CANDIDATE,
@@ -95,6 +96,8 @@ struct np_express {
 	ev_io tap_io;
 	uint8_t *frame; /* one frame, for reading */
 	struct np_xtable table;
+	struct np_pair *young, **young_end; /* offered, oldest first */
+	ev_timer ripen;
 	struct np_xpair *candidates, *gathered, *held, *spliced, *linger;
 	ev_timer gather, settle, reap;
 	uint32_t generation;
@@ -113,6 +116,7 @@ void np_xpair_refuse(struct np_xpair *xp, const struct np_err *why);
 void np_express_give_up(struct np_express *x, const struct np_err *err);
 
 /* candidate.c */
+/** np_candidate_watch() - look at it now and, if need be, again. */
 void np_candidate_watch(struct np_xpair *xp);
 /** np_candidate_retry() - an attempt failed or was not worth it: later. */
 void np_candidate_retry(struct np_xpair *xp);

@@ -58,7 +58,11 @@ struct np_pair {
 	struct np_splice *splice;
 	const struct np_splice_ops *ops;
 	void *priv; /* of the back end */
-	struct np_xpair *xp; /* of express, once the pair was offered to it */
+	struct np_xpair *xp; /* of express, once it has looked at the pair */
+	struct {
+		struct np_pair *next, **link; /* link NULL: not in the list */
+		double at;
+	} young; /* of express, before */
 	int fd[2];
 	struct np_buf pending[2];
 	unsigned int idle_limit_ms;
