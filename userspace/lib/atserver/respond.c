@@ -202,7 +202,8 @@ static void json_error(struct np_session *s, const char *code, const char *text)
 	np_json_put(json);
 }
 
-static void put_error(struct np_session *s, const char *code, const char *msg)
+/* Return: does the code end a connection? */
+static bool put_error(struct np_session *s, const char *code, const char *msg)
 {
 	char text[1536], line[1600];
 	bool closes;
@@ -221,8 +222,7 @@ static void put_error(struct np_session *s, const char *code, const char *msg)
 		snprintf(line, sizeof(line), "%s-%s", code, text);
 		put_line(s, "error:", line, strlen(line), true);
 	}
-	if (closes && !s->capture)
-		np_session_end(s);
+	return closes && !s->capture;
 }
 
 void np_respond_error(struct np_session *s, const char *code, const char *fmt, ...)
@@ -233,11 +233,13 @@ void np_respond_error(struct np_session *s, const char *code, const char *fmt, .
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	put_error(s, code, msg);
+	if (put_error(s, code, msg))
+		np_session_end(s);
 }
 
 void np_respond_err(struct np_session *s, const struct np_err *err)
 {
+	/* It may be about the other server's connection, not about this one. */
 	put_error(s, err->remote[0] ? err->remote : "AT0010", np_err_text(err));
 }
 

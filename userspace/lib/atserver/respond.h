@@ -51,7 +51,7 @@ void np_respond_raw(struct np_session *s, const void *data, size_t len);
  */
 void np_respond_error(struct np_session *s, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/** np_respond_err() - the same for @err: its remote code, or AT0010 without one. */
+/** np_respond_err() - the same for @err: its remote code, or AT0010 without one. Never the end. */
 void np_respond_err(struct np_session *s, const struct np_err *err);
 /** np_respond_colon() - form 4, "error:<code>:<message>", which clients search for. */
 void np_respond_colon(struct np_session *s, const char *code, const char *fmt, ...)
