@@ -76,7 +76,7 @@ static const struct cli_opt opts[] = {
 
 const struct cli_prog sshnpd_prog = {
 	.name = "sshnpd",
-	.purpose = "device daemon: opens ssh and TCP sessions to this machine for its managers",
+	.purpose = "device daemon: opens ssh and TCP sessions to this machine",
 	.opts = opts,
 	.footer = "Example:\n"
 		  "  sshnpd -a @device -m @alice -d dev1\n",
