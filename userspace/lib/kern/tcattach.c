@@ -13,10 +13,13 @@
 /* enum bpf_attach_type of Linux 6.6; the build host's headers may be older than the kernel that it
  * runs on. */
 #define TCX_INGRESS 46
-/* Ours among the filters of one interface: by handle at a priority before those that tc chooses by
- * itself. */
+#define TCX_BEFORE (1u << 3) /* BPF_F_BEFORE: with nothing to be before of, the first */
+/*
+ * Ours among the filters of one interface. It is the first, as a tcx program is, because one before
+ * it could let segments pass that have no socket any more; what it does not know it hands on.
+ */
 #define FILTER_HANDLE 0x6b6e70
-#define FILTER_PRIORITY 26000
+#define FILTER_PRIORITY 1
 
 static int filter_attach(int prog_fd, unsigned int ifindex, struct np_err *err)
 {
@@ -58,11 +61,12 @@ static int link_renew(int prog_fd, const char *pin)
 
 static int link_attach(int prog_fd, unsigned int ifindex, const char *pin, int *link_fd)
 {
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = TCX_BEFORE);
 	int fd, ret = 0;
 
 	if (pin && !link_renew(prog_fd, pin))
 		return 0;
-	fd = bpf_link_create(prog_fd, (int)ifindex, (enum bpf_attach_type)TCX_INGRESS, NULL);
+	fd = bpf_link_create(prog_fd, (int)ifindex, (enum bpf_attach_type)TCX_INGRESS, &opts);
 	if (fd < 0)
 		return fd;
 	if (pin) {
