@@ -27,7 +27,7 @@ NP_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$NP_ID.XXXXXX")
 export NP_TEST_MARK=$NP_ID.${NP_TMP##*.}
 export PATH=$NP_BIN:$NP_HARNESS:$PATH
 # shellcheck disable=SC2034  # for the tests
-READY_SECS=${READY_SECS:-20}
+READY_SECS=${READY_SECS:-60}
 
 declare -A DAEMON_PID=() DAEMON_JSON=()
 NP_NAMESPACES=()

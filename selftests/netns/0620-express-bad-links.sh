@@ -35,7 +35,11 @@ carry() { # carry WHAT FAMILY BYTES: patterned streams, promoted before the trou
 }
 
 for family in 4 6; do
-	carry "good links" $family 20000000
+	# Promotion waits for a quiet moment of a stream, which a busy machine may not give to any of six.
+	for try in 1 2 3 4 5; do
+		carry "good links, $try" $family 20000000
+		[ "$(xp_status relay$family .promoted)" = 0 ] || break
+	done
 	check "IPv$family: live streams were promoted" [ "$(xp_status relay$family .promoted)" -ge 1 ]
 	trouble loss 1
 	carry "1 % lost" $family
