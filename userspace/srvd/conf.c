@@ -17,6 +17,7 @@ const struct srvd_conf srvd_defaults = {
 	.root_domain = "root.atsign.org",
 	.max_sessions = 4096,
 	.max_per_client = 256,
+	.mss = 1220, /* fits every IPv6 path (RFC 8200: 1280 bytes) */
 };
 
 #define C struct srvd_conf
@@ -39,6 +40,10 @@ static const struct cli_opt opts[] = {
 		"realm",
 		0),
 	CLI_ENUM("backend", 0, "NAME", C, backend, "how bytes are moved", np_splice_names),
+	CLI_U64("mss", 0, "BYTES", C, mss,
+		"segment size that session ports announce, small enough for both paths of a pair "
+		"that the kernel forwards; 0: the kernel's choice",
+		0, 65495, 0),
 	CLI_U64("max-sessions", 0, "N", C, max_sessions, "sessions at the same time", 1, 1000000,
 		0),
 	CLI_U64("max-sessions-per-client", 0, "N", C, max_per_client,

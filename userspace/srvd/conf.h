@@ -12,7 +12,7 @@ struct srvd_conf {
 	/* as given */
 	const char *key_file, *atsign_text, *ip, *bind, *root_domain, *root_ca;
 	struct cli_list managers;
-	uint64_t ready_fd, max_sessions, max_per_client;
+	uint64_t ready_fd, max_sessions, max_per_client, mss;
 	int backend, log_format;
 	bool verbose;
 	/* filled by srvd_conf_check() */

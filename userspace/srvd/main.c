@@ -103,11 +103,20 @@ static void raise_fd_limit(void)
 		np_info("descriptor limit=%llu", limit);
 }
 
+/* Only header translation needs segments that fit both paths; a relay of bytes makes its own. */
+static bool is_forwarding(const struct srvd_conf *conf)
+{
+	const char *backend = np_splice_names[conf->backend];
+
+	return !strcmp(backend, "auto") || !strcmp(backend, "express");
+}
+
 static int open_relay(struct srvd *srvd, struct np_err *err)
 {
 	struct np_relay_params params = {
 		.loop = srvd->loop,
 		.bind_ip = srvd->conf->bind,
+		.mss = is_forwarding(srvd->conf) ? (unsigned int)srvd->conf->mss : 0,
 		.limits = {.sessions = (unsigned int)srvd->conf->max_sessions,
 			   .per_client = (unsigned int)srvd->conf->max_per_client},
 		.ops = {srvd_auth_verify, srvd_auth_closed},

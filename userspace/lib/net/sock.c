@@ -83,6 +83,13 @@ void np_sock_be_patient(int fd)
 	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
 }
 
+int np_sock_limit_mss(int fd, unsigned int mss)
+{
+	int value = (int)mss;
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &value, sizeof(value)) ? -errno : 0;
+}
+
 int np_sock_connect_start(const struct np_addr *addr)
 {
 	int fd, ret;

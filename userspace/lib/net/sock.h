@@ -28,6 +28,8 @@ void np_sock_tune(int fd);
  * reader pauses for two minutes. Keep-alive and the retransmission limit still find dead peers.
  */
 void np_sock_be_patient(int fd);
+/** np_sock_limit_mss() - a listener whose connections announce at most @mss bytes a segment. 0 or negative errno. */
+int np_sock_limit_mss(int fd, unsigned int mss);
 /** np_sock_connect_start() - begin a non-blocking connect. Return: descriptor, or negative errno. */
 int np_sock_connect_start(const struct np_addr *addr);
 /** np_sock_error() - take SO_ERROR as a negative errno, 0 when none. */

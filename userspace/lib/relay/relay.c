@@ -14,6 +14,7 @@
 #include "net/listen.h"
 #include "net/sock.h"
 #include "relay/session.h"
+#include "splice/express.h"
 #include "splice/splice.h"
 
 #include <errno.h>
@@ -41,6 +42,9 @@ int np_relay_new(const struct np_relay_params *params, struct np_relay **out, st
 	return 0;
 }
 
+static void close_session(struct np_relay_session *session, const char *reason,
+			  void (*end_pair)(struct np_pair *pair));
+
 static bool pick_any(const char *key, void *value, void *arg)
 {
 	(void)key;
@@ -59,7 +63,7 @@ void np_relay_free(struct np_relay *relay)
 		np_map_each(&relay->sessions, pick_any, &session);
 		if (!session)
 			break;
-		np_relay_close(session, "relay ends");
+		close_session(session, "relay ends", np_pair_let_go);
 	}
 	np_map_fini(&relay->sessions, NULL);
 	np_relay_load_fini(&relay->load);
@@ -88,6 +92,8 @@ static int listen_side(struct np_relay_session *session, unsigned int side, stru
 
 	if (fd < 0)
 		return fd;
+	if (params->mss && np_sock_limit_mss(fd, params->mss))
+		np_warn("session %s: the kernel refuses an MSS of %u", session->params.sid, params->mss);
 	snprintf(session->listener_name[side], sizeof(session->listener_name[side]),
 		 "session %s side %c", session->params.sid, np_relay_side_name(side));
 	ret = np_listener_open(params->loop, fd, session->listener_name[side],
@@ -199,7 +205,7 @@ static void conn_free(struct np_relay_conn *conn)
 	free(conn);
 }
 
-static void kill_conns(struct np_relay_session *session)
+static void end_conns(struct np_relay_session *session, void (*end_pair)(struct np_pair *pair))
 {
 	struct np_splice_stats stats;
 
@@ -207,12 +213,13 @@ static void kill_conns(struct np_relay_session *session)
 		np_pair_stats(session->conns->pair, &stats);
 		session->bytes[0] += stats.bytes[0];
 		session->bytes[1] += stats.bytes[1];
-		np_pair_kill(session->conns->pair);
+		end_pair(session->conns->pair);
 		conn_free(session->conns);
 	}
 }
 
-void np_relay_close(struct np_relay_session *session, const char *reason)
+static void close_session(struct np_relay_session *session, const char *reason,
+			  void (*end_pair)(struct np_pair *pair))
 {
 	struct np_relay *relay = session->relay;
 	unsigned int side;
@@ -223,7 +230,7 @@ void np_relay_close(struct np_relay_session *session, const char *reason)
 		drop_waiters(&session->unproven[side]);
 		drop_waiters(&session->pairing.side[side]);
 	}
-	kill_conns(session);
+	end_conns(session, end_pair);
 	np_info("session %s: closed reason=%s connections=%lu a=%llu b=%llu ms=%lld",
 		session->params.sid, reason, session->nr_joined,
 		(unsigned long long)session->bytes[0], (unsigned long long)session->bytes[1],
@@ -233,6 +240,11 @@ void np_relay_close(struct np_relay_session *session, const char *reason)
 	if (relay->params.ops.closed)
 		relay->params.ops.closed(session, relay->params.arg);
 	free(session);
+}
+
+void np_relay_close(struct np_relay_session *session, const char *reason)
+{
+	close_session(session, reason, np_pair_kill);
 }
 
 static void on_pair_end(struct np_pair *pair, enum np_pair_end end,

@@ -66,14 +66,15 @@ struct np_relay_params {
 	struct ev_loop *loop;
 	struct np_splice *splice; /* borrowed */
 	const char *bind_ip;	  /* where session ports listen, borrowed; NULL: everywhere */
+	unsigned int mss; /* that session ports announce; 0: the kernel's choice */
 	struct np_relay_limits limits;
 	struct np_relay_ops ops;
 	void *arg;
 };
 int np_relay_new(const struct np_relay_params *params, struct np_relay **out, struct np_err *err);
 /**
- * np_relay_free() - closes every session (@closed is called), resets every connection. NULL is
- * accepted.
+ * np_relay_free() - closes every session (@closed is called). Connections that the kernel forwards by
+ * itself (express) go on, all others are reset. NULL is accepted.
  */
 void np_relay_free(struct np_relay *relay);
 size_t np_relay_nr_sessions(const struct np_relay *relay);
