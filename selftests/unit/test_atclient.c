@@ -525,6 +525,43 @@ static void public_keys_are_cached(void)
 	end();
 }
 
+static int ask_key(struct np_at_client *client, const char *atsign, struct key_answer *k)
+{
+	int ret = np_at_client_public_key(client, atsign, false, on_key, k);
+
+	return ret ? ret : fake_run(&w, &k->done, 8000) ? k->err.code : -ETIME;
+}
+
+/* A relay for everybody hears of more atSigns than it can remember. */
+static void the_longest_unused_peer_makes_room(void)
+{
+	struct np_at_client_params params;
+	struct np_at_client *client = NULL;
+	struct key_answer k[6] = {0};
+	bool never = false;
+
+	begin();
+	fake_owner(&w, "@carol");
+	params = *np_at_client_params(alice.client);
+	params.max_peers = 2;
+	params.timeout_ms = 200;
+	KTAP_EQ(np_at_client_new(&params, NULL, NULL, &client, NULL), 0);
+	KTAP_EQ(ask_key(client, "@bob", &k[0]), 0);
+	KTAP_EQ(ask_key(client, "@alice", &k[1]), 0);
+	/* just used, they stay */
+	KTAP_EQ(np_at_client_public_key(client, "@carol", false, on_key, &k[2]), -ENOMEM);
+	fake_run(&w, &never, 450);
+	KTAP_EQ(ask_key(client, "@carol", &k[3]), 0);
+	KTAP_OK(k[3].key && k[3].key != k[0].key);
+	/* and who had to go comes back */
+	fake_run(&w, &never, 450);
+	KTAP_EQ(ask_key(client, "@bob", &k[4]), 0);
+	KTAP_STREQ(k[4].b64, np_buf_str(&bob.keys->enc_public_b64));
+	KTAP_EQ(fake_count(&w, "plookup:publickey@bob"), 2);
+	np_at_client_free(client);
+	end();
+}
+
 /* --- connection keeping ----------------------------------------------------------------------- */
 
 static bool both_up(void *arg)
@@ -703,6 +740,7 @@ int main(void)
 	KTAP_RUN(records_for_another_key_are_refused);
 	KTAP_RUN(expired_and_clear_records);
 	KTAP_RUN(public_keys_are_cached);
+	KTAP_RUN(the_longest_unused_peer_makes_room);
 	KTAP_RUN(command_under_way_is_repeated_after_a_loss);
 	KTAP_RUN(waits_for_a_server_that_comes_back_elsewhere);
 	KTAP_RUN(deadline_says_what_was_wrong);

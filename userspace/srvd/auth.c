@@ -9,6 +9,7 @@
 #include "at/client.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "crypto/rsa.h"
 #include "json/json.h"
 #include "noports/envelope.h"
 #include "relay/relay.h"
@@ -22,7 +23,7 @@ struct side_key {
 	unsigned int side;
 	bool is_fresh; /* the question in flight goes past the cache */
 	bool is_asked; /* an answer is outstanding */
-	const struct np_rsa *key;
+	struct np_rsa *key; /* our reference */
 	struct np_err why; /* there is no key */
 };
 
@@ -52,7 +53,7 @@ static void on_key(const struct np_err *err, const struct np_rsa *key, const cha
 		}
 		side->why = *err;
 	} else {
-		side->key = key;
+		side->key = np_rsa_ref(key);
 	}
 	np_relay_session_retry(auth->session);
 }
@@ -156,6 +157,8 @@ void srvd_auth_closed(struct np_relay_session *session, void *arg)
 		return;
 	np_at_client_cancel(srvd->client, &auth->side[0]);
 	np_at_client_cancel(srvd->client, &auth->side[1]);
+	np_rsa_free(auth->side[0].key);
+	np_rsa_free(auth->side[1].key);
 	np_buf_fini(&auth->text);
 	free(auth);
 }

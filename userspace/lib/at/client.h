@@ -21,6 +21,11 @@ struct np_at_client_params {
 	unsigned int noop_interval_ms; /* noop:0 when idle for so long; 0: never */
 	unsigned int timeout_ms; /* for each command, waiting for a connection included; 0: 30 s */
 	bool once; /* a failed first connect fails all pending operations instead of retrying */
+	/*
+	 * How many other atSigns are remembered, 0: 4096. The one that was not used for the longest
+	 * time makes room, when that is at least twice @timeout_ms.
+	 */
+	unsigned int max_peers;
 };
 
 /* @on_state (may be NULL): connection came up (@err NULL) or went down (why). */
@@ -49,13 +54,13 @@ int np_at_client_command(struct np_at_client *client, const char *line, size_t l
  */
 
 /**
- * typedef np_at_key_cb - @key and @b64 are borrowed from the cache and live as long as the client.
+ * typedef np_at_key_cb - @key and @b64 are borrowed for the call; np_rsa_ref() keeps the key.
  */
 typedef void (*np_at_key_cb)(const struct np_err *err, const struct np_rsa *key, const char *b64,
 			     void *arg);
 /**
- * np_at_client_public_key() - public:publickey@atsign; cached in memory for the client's life
- * unless @fresh.
+ * np_at_client_public_key() - public:publickey@atsign; from memory when it is there, unless
+ * @fresh. -ENOMEM also when everything that is remembered is in use.
  */
 int np_at_client_public_key(struct np_at_client *client, const char *atsign, bool fresh,
 			    np_at_key_cb cb, void *arg);

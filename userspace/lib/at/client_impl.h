@@ -64,9 +64,7 @@ struct np_at_client {
 		opened; /* RSA ciphertext -> struct np_secret *, so that each is decrypted once */
 };
 
-/* One generation of a peer's public key. Older ones stay, they may be borrowed. */
 struct at_pubkey {
-	struct at_pubkey *older;
 	struct np_rsa *key;
 	char md5[NP_HASH_HEX_MAX]; /* pubKeyCS of the text */
 	char b64[];
@@ -87,6 +85,7 @@ enum at_share_state { SHARE_NONE, SHARE_LOADING, SHARE_READY };
 /* What is known about another atSign (or our own). */
 struct at_peer {
 	struct np_at_client *client;
+	long long used_ms; /* monotonic */
 	ev_timer kick;	/* answers from the cache come from the loop */
 	ev_timer check; /* is the shared key still made for the peer's present public key? */
 	/* its public key */
@@ -116,8 +115,13 @@ const char *at_client_own(const struct np_at_client *client);
 void at_guard_enter(struct np_at_client *client, struct at_guard *guard);
 void at_guard_leave(struct np_at_client *client, struct at_guard *guard);
 
-/** at_client_peer() - find or make. NULL: no memory, or too many peers. */
+/**
+ * at_client_peer() - find or make, and mark as used: a pointer is good for the call and, while a
+ * command or timer of the peer is under way, until its end. NULL: no memory, or all are in use.
+ */
 struct at_peer *at_client_peer(struct np_at_client *client, const char *atsign);
+/** at_peer_touch() - it is used now; before anything that calls back with @peer in hand. */
+void at_peer_touch(struct at_peer *peer);
 void at_peers_fini(struct np_at_client *client);
 /** at_peers_cancel() - no callback with this @arg follows. */
 void at_peers_cancel(struct np_at_client *client, void *arg);

@@ -5,6 +5,7 @@
  */
 #include "at/client_impl.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "crypto/aesctr.h"
 #include "crypto/b64.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PEERS 4096
+#define MAX_PEERS 4096 /* strangers may write to us: what is kept about them must end somewhere */
 #define MAX_OPENED 64
 
 /* --- peers ------------------------------------------------------------------------------------ */
@@ -44,6 +45,14 @@ static struct at_pubkey *new_pubkey(const char *b64, struct np_err *err)
 	return pub;
 }
 
+static void free_pubkey(struct at_pubkey *pub)
+{
+	if (!pub)
+		return;
+	np_rsa_free(pub->key);
+	free(pub);
+}
+
 static void free_waiters(struct at_key_waiter *w)
 {
 	while (w) {
@@ -58,13 +67,7 @@ static void free_peer(void *value)
 {
 	struct at_peer *peer = value;
 
-	while (peer->pub) {
-		struct at_pubkey *older = peer->pub->older;
-
-		np_rsa_free(peer->pub->key);
-		free(peer->pub);
-		peer->pub = older;
-	}
+	free_pubkey(peer->pub);
 	ev_timer_stop(peer->client->params.loop, &peer->kick);
 	ev_timer_stop(peer->client->params.loop, &peer->check);
 	free_waiters(peer->pub_waiters);
@@ -76,16 +79,62 @@ static void free_peer(void *value)
 	free(peer);
 }
 
+void at_peer_touch(struct at_peer *peer)
+{
+	peer->used_ms = np_clock_mono_ms();
+}
+
+static bool is_idle(const struct at_peer *peer)
+{
+	return !peer->pub_loading && !peer->in_loading && peer->share != SHARE_LOADING &&
+	       !peer->pub_waiters && !peer->in_waiters && !ev_is_active(&peer->kick) &&
+	       !ev_is_active(&peer->check);
+}
+
+static bool pick_oldest(const char *key, void *value, void *arg)
+{
+	struct at_peer *peer = value, **oldest = arg;
+
+	(void)key;
+	if (is_idle(peer) && (!*oldest || peer->used_ms < (*oldest)->used_ms))
+		*oldest = peer;
+	return true;
+}
+
+/*
+ * Whoever holds a peer in a local variable has used it within the time-out of a command, so what
+ * was not used for twice as long is nobody's.
+ */
+static bool make_room(struct np_at_client *client)
+{
+	unsigned int max = client->params.max_peers ? client->params.max_peers : MAX_PEERS;
+	struct at_peer *oldest = NULL;
+
+	if (client->peers.nr < max)
+		return true;
+	np_map_each(&client->peers, pick_oldest, &oldest);
+	if (!oldest || np_clock_mono_ms() - oldest->used_ms < 2LL * client->params.timeout_ms)
+		return false;
+	np_map_remove(&client->peers, oldest->atsign);
+	free_peer(oldest);
+	return true;
+}
+
 struct at_peer *at_client_peer(struct np_at_client *client, const char *atsign)
 {
 	struct at_peer *peer = np_map_get(&client->peers, atsign);
 
-	if (peer || client->peers.nr >= MAX_PEERS || strlen(atsign) >= NP_ATSIGN_MAX)
+	if (peer) {
+		at_peer_touch(peer);
 		return peer;
+	}
+	if (strlen(atsign) >= NP_ATSIGN_MAX || !make_room(client))
+		return NULL;
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return NULL;
 	peer->client = client;
+	at_peer_touch(peer);
 	np_str_copy(peer->atsign, sizeof(peer->atsign), atsign);
 	ev_timer_init(&peer->kick, on_kick, 0., 0.);
 	ev_timer_init(&peer->check, on_check, 0., 0.);
@@ -187,6 +236,7 @@ static void on_public_key(const struct np_err *err, const char *data, size_t len
 	struct np_err why = *err;
 
 	(void)len;
+	at_peer_touch(peer);
 	peer->pub_loading = false;
 	if (!why.code && !strcmp(data, "null"))
 		np_fail(&why, -ENOENT, "no such record");
@@ -200,7 +250,7 @@ static void on_public_key(const struct np_err *err, const char *data, size_t len
 		return;
 	}
 	if (pub != peer->pub) {
-		pub->older = peer->pub;
+		free_pubkey(peer->pub);
 		peer->pub = pub;
 	}
 	at_share_note_key(peer);
@@ -213,6 +263,7 @@ static int load_pubkey(struct at_peer *peer, bool fresh)
 
 	if (peer->pub_loading)
 		return 0;
+	at_peer_touch(peer);
 	ret = at_client_commandf(peer->client, on_public_key, peer, "plookup:%spublickey%s",
 				 fresh ? "bypassCache:true:" : "", peer->atsign);
 	peer->pub_loading = !ret;
@@ -230,6 +281,7 @@ static void on_kick(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	at_peer_touch(peer);
 	answer_waiters(peer->client, &peer->pub_waiters, NULL, peer->pub, NULL, false);
 }
 
@@ -315,6 +367,7 @@ static void on_incoming(const struct np_err *err, const char *data, bool is_fres
 {
 	struct np_err why = *err;
 
+	at_peer_touch(peer);
 	peer->in_loading = false;
 	np_buf_fini(&peer->in_cipher);
 	if (!why.code && !strcmp(data, "null"))

@@ -43,6 +43,7 @@ static void share_done(struct at_peer *peer, const struct np_err *why)
 {
 	struct np_err err;
 
+	at_peer_touch(peer);
 	if (!why) {
 		peer->share = SHARE_READY;
 		peer->must_rotate = false;

@@ -58,6 +58,13 @@ int np_rsa_generate_unless(const atomic_bool *stop, struct np_rsa **out)
 	return 0;
 }
 
+struct np_rsa *np_rsa_ref(const struct np_rsa *key)
+{
+	if (key)
+		(void)EVP_PKEY_up_ref(raw(key));
+	return (struct np_rsa *)raw(key);
+}
+
 void np_rsa_free(struct np_rsa *key)
 {
 	EVP_PKEY_free(raw(key));

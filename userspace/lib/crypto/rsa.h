@@ -18,6 +18,8 @@ struct np_rsa; /* a public or a private key */
 int np_rsa_generate(struct np_rsa **out, struct np_err *err);
 /** np_rsa_generate_unless() - as above, but gives up with -ECANCELED soon after *@stop became true. */
 int np_rsa_generate_unless(const atomic_bool *stop, struct np_rsa **out);
+/** np_rsa_ref() - the same key once more, for np_rsa_free() of its own; NULL for NULL. */
+struct np_rsa *np_rsa_ref(const struct np_rsa *key);
 void np_rsa_free(struct np_rsa *key);
 /** np_rsa_load_public() - base64 of SubjectPublicKeyInfo; refuses other key types and less than 2048 bits. */
 int np_rsa_load_public(const char *b64, size_t len, struct np_rsa **out, struct np_err *err);

@@ -118,7 +118,7 @@ static void on_device_key(const struct np_err *err, const struct np_rsa *key, co
 			  s->p.to, np_err_text(err));
 		return;
 	}
-	s->device_pk = key;
+	s->device_pk = np_rsa_ref(key);
 	flow_advance(s);
 }
 
@@ -253,6 +253,7 @@ void np_flow_free(struct np_flow *s)
 	np_monitor_close(s->monitor);
 	np_link_close(&s->link);
 	np_rsa_free(s->ephemeral);
+	np_rsa_free(s->device_pk);
 	np_ping_response_fini(&s->ping);
 	np_flow_result_fini(&s->result);
 	free(s);

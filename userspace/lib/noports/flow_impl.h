@@ -25,7 +25,7 @@ struct np_flow {
 	struct np_rsagen *rsagen;
 	struct np_early *early;
 	struct np_rsa *ephemeral;
-	const struct np_rsa *device_pk;
+	struct np_rsa *device_pk; /* our reference */
 	struct ev_timer relay_timer, ping_timer, phase_timer;
 	enum phase phase;
 	bool client_up, monitor_up, have_relay, have_ping, have_user;
