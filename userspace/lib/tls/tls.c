@@ -574,11 +574,22 @@ int np_tls_fd(const struct np_tls *tls)
 	return tls->io.fd;
 }
 
-static bool subject_contains(X509 *cert, const char *host)
+static bool text_equals(const ASN1_STRING *text, const char *host)
 {
-	char subject[1024];
+	return strlen(host) == (size_t)ASN1_STRING_length(text) &&
+	       !strncasecmp((const char *)ASN1_STRING_get0_data(text), host, strlen(host));
+}
 
-	return X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof(subject)) && strstr(subject, host);
+/* Published servers look for @host anywhere in the subject: then "notexample.org" is "example.org" as well. */
+static bool common_name_equals(X509 *cert, const char *host)
+{
+	const X509_NAME *subject = X509_get_subject_name(cert);
+	int i = -1;
+
+	while ((i = X509_NAME_get_index_by_NID((X509_NAME *)(uintptr_t)subject, NID_commonName, i)) >= 0)
+		if (text_equals(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i)), host))
+			return true;
+	return false;
 }
 
 static bool san_equals(X509 *cert, const char *host)
@@ -589,10 +600,8 @@ static bool san_equals(X509 *cert, const char *host)
 
 	for (i = 0; i < sk_GENERAL_NAME_num(names) && !hit; i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-		const ASN1_IA5STRING *dns = name->d.dNSName;
 
-		hit = name->type == GEN_DNS && strlen(host) == (size_t)ASN1_STRING_length(dns) &&
-		      !strncasecmp((const char *)ASN1_STRING_get0_data(dns), host, strlen(host));
+		hit = name->type == GEN_DNS && text_equals(name->d.dNSName, host);
 	}
 	GENERAL_NAMES_free(names);
 	return hit || X509_check_ip_asc(cert, host, 0) == 1;
@@ -603,5 +612,5 @@ bool np_tls_peer_names_host(const struct np_tls *tls, const char *host)
 	X509 *cert = SSL_get0_peer_certificate(tls->ssl);
 
 	return cert && *host && SSL_get_verify_result(tls->ssl) == X509_V_OK &&
-	       (san_equals(cert, host) || subject_contains(cert, host));
+	       (san_equals(cert, host) || common_name_equals(cert, host));
 }

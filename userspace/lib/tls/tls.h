@@ -78,8 +78,8 @@ bool np_tls_is_ready(const struct np_tls *tls);
 bool np_tls_has_alpn(const struct np_tls *tls);
 int np_tls_fd(const struct np_tls *tls);
 /**
- * np_tls_peer_names_host() - does the peer's verified certificate name @host: a SAN equal to it, or its subject
- * containing it (atprotocol.md 3.1)? False without a certificate or when its chain did not verify.
+ * np_tls_peer_names_host() - does the peer's verified certificate name @host: a SAN or its common name equal to
+ * it (atprotocol.md 3.1, stricter than published servers)? False without a certificate or when its chain did not verify.
  */
 bool np_tls_peer_names_host(const struct np_tls *tls, const char *host);
 
