@@ -597,6 +597,111 @@ static int64_t kill_a_writer(int after)
 	return last;
 }
 
+/* Pairs that are committed together: a copy that has one of them only is of no moment. */
+static void child_writes_pairs(void)
+{
+	char value[32];
+	int i;
+
+	reopen_store();
+	for (i = 0;; i++) {
+		snprintf(value, sizeof(value), "%d", i);
+		if (store->ops->begin(store, NULL) || put("@a", "left", value, 0) ||
+		    put("@a", value, value, 0) || put("@a", "right", value, 0) ||
+		    store->ops->commit(store, NULL))
+			_exit(1);
+	}
+}
+
+static bool copy_text(const char *key, const struct np_record *rec, void *arg)
+{
+	(void)key;
+	snprintf(arg, 32, "%s", rec->value);
+	return true;
+}
+
+static void copy_is_whole(const char *copy, char left[32])
+{
+	struct np_err err = NP_ERR_INIT;
+	struct np_store *other;
+	char right[32] = "";
+	struct stat st;
+
+	KTAP_EQ(store->ops->backup(store, copy, &err), 0);
+	KTAP_EQ(stat(copy, &st), 0);
+	KTAP_EQ(st.st_mode & 0777, 0600);
+	KTAP_EQ(np_store_open_sqlite(copy, true, &other, &err), 0);
+	KTAP_EQ(other->ops->get(other, "@a", "left", copy_text, left), 0);
+	KTAP_EQ(other->ops->get(other, "@a", "right", copy_text, right), 0);
+	KTAP_STREQ(left, right);
+	np_store_close(other);
+}
+
+static void backups_are_of_one_moment(void)
+{
+	char copy[PATH_MAX + 32], left[32], right[32], first[32] = "";
+	struct np_err err = NP_ERR_INIT;
+	int i, status;
+	pid_t pid;
+
+	fresh();
+	put("@a", "left", "-", 0);
+	put("@a", "right", "-", 0);
+	pid = fork();
+	if (pid == 0)
+		child_writes_pairs();
+	for (i = 0; i < 20 || (!strcmp(first, left) && i < 5000); i++) {
+		snprintf(copy, sizeof(copy), "%s/copy%d.db", dir, i);
+		copy_is_whole(copy, left);
+		if (!i)
+			strcpy(first, left);
+	}
+	KTAP_OK(strcmp(first, left) != 0); /* the writer was not held up */
+	KTAP_EQ(store->ops->backup(store, copy, &err), -EEXIST);
+	/* While a process has the store open, nothing is put in its place. */
+	KTAP_EQ(np_store_restore_sqlite(path, copy, true, &err), -EBUSY);
+	KTAP_OK(strstr(err.msg, "stop atserverd") != NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	KTAP_OK(WIFSIGNALED(status));
+	np_store_close(store);
+	store = NULL;
+	KTAP_EQ(np_store_restore_sqlite(path, copy, false, &err), -EEXIST);
+	KTAP_EQ(np_store_restore_sqlite(path, copy, true, &err), 0);
+	open_store();
+	KTAP_EQ(store->ops->get(store, "@a", "right", copy_text, right), 0);
+	KTAP_STREQ(left, right);
+}
+
+static void damaged_copies_are_refused(void)
+{
+	char copy[PATH_MAX + 32], value[32];
+	struct np_err err = NP_ERR_INIT;
+	char block[1024];
+	struct stat st;
+	int fd, i;
+
+	fresh();
+	for (i = 0; i < 500; i++) {
+		snprintf(value, sizeof(value), "%d", i);
+		put("@a", value, value, 0);
+	}
+	snprintf(copy, sizeof(copy), "%s/copy.db", dir);
+	KTAP_EQ(store->ops->backup(store, copy, &err), 0);
+	KTAP_EQ(stat(copy, &st), 0);
+	fd = open(copy, O_RDWR);
+	memset(block, 0x5a, sizeof(block));
+	for (i = 4096; i + (int)sizeof(block) < st.st_size; i += 4096)
+		KTAP_EQ(pwrite(fd, block, sizeof(block), i), sizeof(block));
+	close(fd);
+	np_store_close(store);
+	store = NULL;
+	KTAP_EQ(np_store_restore_sqlite(path, copy, true, &err), -EUCLEAN);
+	KTAP_EQ(np_store_restore_sqlite(path, "/dev/null", true, &err), -ENOENT);
+	open_store();
+	KTAP_EQ(store->ops->get(store, "@a", "499", copy_text, value), 0);
+}
+
 static void commits_survive_kill(void)
 {
 	char key[32];
@@ -673,6 +778,8 @@ int main(void)
 	KTAP_RUN(copies_are_stores);
 	KTAP_RUN(file_is_private_and_synced);
 	KTAP_RUN(full_store_loses_nothing);
+	KTAP_RUN(backups_are_of_one_moment);
+	KTAP_RUN(damaged_copies_are_refused);
 	KTAP_RUN(commits_survive_kill);
 	KTAP_RUN(processes_share_the_file);
 	KTAP_RUN(strange_files_are_refused);

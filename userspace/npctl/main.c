@@ -13,6 +13,8 @@ const struct cli_opt npctl_json_opts[] = {
 	CLI_END
 };
 
+static const struct cli_opt npctl_no_opts[] = {CLI_END};
+
 static const struct cli_cmd cmds[] = {
 	CLI_CMD("realm init", npctl_realm_init, npctl_realm_init_opts,
 		"make a private realm in the folder DIR", .args = "DIR", .min_args = 1,
@@ -29,12 +31,24 @@ static const struct cli_cmd cmds[] = {
 		"what the kernel relays in this network namespace"),
 	CLI_CMD("express flush", npctl_express_flush, NULL,
 		"end all sessions in express and remove it from every interface"),
+	CLI_CMD("server backup", npctl_server_backup, npctl_no_opts,
+		"copy everything that a server stores into the new FILE, also while it runs",
+		.args = "DIR FILE", .min_args = 2, .max_args = 2),
+	CLI_CMD("server export", npctl_server_export, npctl_no_opts,
+		"write everything that one atSign has into the new FILE, also while it is served",
+		.args = "DIR @ATSIGN FILE", .min_args = 3, .max_args = 3),
+	CLI_CMD("server import", npctl_server_import, npctl_no_opts,
+		"host the atSign of an export; a running atserverd takes it up by itself",
+		.args = "DIR FILE", .min_args = 2, .max_args = 2),
+	CLI_CMD("server restore", npctl_server_restore, npctl_server_restore_opts,
+		"put a backup back; the server must be stopped", .args = "DIR FILE", .min_args = 2,
+		.max_args = 2),
 	CLI_CMD_END
 };
 
 static const struct cli_prog prog = {
 	.name = "npctl",
-	.purpose = "make and edit a private realm, look at what the kernel relays",
+	.purpose = "make and edit a private realm, keep its data safe, look at what the kernel relays",
 	.cmds = cmds,
 	.need_cmd = true,
 };

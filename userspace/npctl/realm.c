@@ -82,7 +82,7 @@ static int read_conf(struct realm *realm, const char *path, struct np_err *err)
 	return ret;
 }
 
-int realm_open(struct realm *realm, const char *dir, bool read_only, struct np_err *err)
+int realm_conf(struct realm *realm, const char *dir, struct np_err *err)
 {
 	char path[PATH_MAX];
 	int ret;
@@ -93,8 +93,13 @@ int realm_open(struct realm *realm, const char *dir, bool read_only, struct np_e
 		return np_fail(err, -ENOENT, "%.150s: is no realm; make one with: npctl realm init",
 			       dir);
 	ret = np_realm_path(dir, NP_REALM_CONF, path, err);
-	if (!ret)
-		ret = read_conf(realm, path, err);
+	return ret ? ret : read_conf(realm, path, err);
+}
+
+int realm_open(struct realm *realm, const char *dir, bool read_only, struct np_err *err)
+{
+	int ret = realm_conf(realm, dir, err);
+
 	if (ret)
 		return ret;
 	/* Opening for writing would make an empty store in place of one that is not mounted, say. */

@@ -23,6 +23,8 @@ struct realm {
 };
 
 bool realm_exists(const char *dir);
+/** realm_conf() - read DIR's config file alone. */
+int realm_conf(struct realm *realm, const char *dir, struct np_err *err);
 /**
  * realm_open() - read DIR's config file and open its store. @realm needs realm_close() in every
  * case.

@@ -235,6 +235,8 @@ static const struct np_store_ops sqlite_ops = {
 	.log_append = np_sqlite_log_append,
 	.log_last = np_sqlite_log_last,
 	.log_list = np_sqlite_log_list,
+	.log_put = np_sqlite_log_put,
+	.purge = np_sqlite_purge,
 	.usage = np_sqlite_usage,
 	.expire = np_sqlite_record_expire,
 	.note_put = np_sqlite_note_put,
@@ -249,6 +251,9 @@ static const struct np_store_ops sqlite_ops = {
 	.dir_del = np_sqlite_dir_del,
 	.dir_list = np_sqlite_dir_list,
 	.dir_generation = np_sqlite_dir_generation,
+	.begin_read = np_sqlite_begin_read,
+	.end_read = np_sqlite_end_read,
+	.backup = np_sqlite_backup,
 };
 
 static int query_int(struct np_sqlite *s, const char *sql, int64_t *out)

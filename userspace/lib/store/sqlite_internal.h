@@ -31,6 +31,10 @@ enum np_sqlite_sql {
 	SQL_RECORD_EXPIRED,
 	SQL_LOG_LAST,
 	SQL_LOG_APPEND,
+	SQL_LOG_PUT,
+	SQL_PURGE_RECORDS,
+	SQL_PURGE_LOG,
+	SQL_PURGE_NOTES,
 	SQL_LOG_UP,
 	SQL_LOG_DOWN,
 	SQL_USAGE,
@@ -114,6 +118,12 @@ int np_sqlite_log_append(struct np_store *store, const char *tenant, const char 
 int np_sqlite_log_last(struct np_store *store, const char *tenant, int64_t *commit_id);
 int np_sqlite_log_list(struct np_store *store, const char *tenant, int64_t after,
 		       bool newest_first, np_log_fn fn, void *arg);
+int np_sqlite_log_put(struct np_store *store, const char *tenant, const struct np_log_entry *entry,
+		      struct np_err *err);
+int np_sqlite_purge(struct np_store *store, const char *tenant, struct np_err *err);
+int np_sqlite_begin_read(struct np_store *store, struct np_err *err);
+void np_sqlite_end_read(struct np_store *store);
+int np_sqlite_backup(struct np_store *store, const char *path, struct np_err *err);
 int np_sqlite_usage(struct np_store *store, const char *tenant, struct np_store_usage *usage);
 
 /** np_sqlite_read_record() - the record whose columns begin with the value at column @first. */

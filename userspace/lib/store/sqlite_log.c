@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The commit log of the SQLite back end, and what an atSign takes. */
+/* The commit log of the SQLite back end, and what an atSign takes as a whole. */
 #include "base/err.h"
 #include "store/sqlite_internal.h"
 
@@ -20,6 +20,25 @@ int np_sqlite_log_append(struct np_store *store, const char *tenant, const char 
 	np_sqlite_bind_text(stmt, 2, key);
 	np_sqlite_bind_text(stmt, 3, text);
 	ret = np_sqlite_change(s, SQL_LOG_APPEND, stmt, "write the commit log", commit_id, err);
+	return ret < 0 ? ret : 0;
+}
+
+int np_sqlite_log_put(struct np_store *store, const char *tenant, const struct np_log_entry *entry,
+		      struct np_err *err)
+{
+	struct np_sqlite *s = np_sqlite_of(store);
+	const char text[2] = {entry->op, '\0'};
+	sqlite3_stmt *stmt;
+	int ret;
+
+	ret = np_sqlite_take_change(s, SQL_LOG_PUT, "write the commit log", &stmt, err);
+	if (ret)
+		return ret;
+	np_sqlite_bind_text(stmt, 1, tenant);
+	np_sqlite_bind_text(stmt, 2, entry->key);
+	sqlite3_bind_int64(stmt, 3, entry->commit_id);
+	np_sqlite_bind_text(stmt, 4, text);
+	ret = np_sqlite_change(s, SQL_LOG_PUT, stmt, "write the commit log", NULL, err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -96,4 +115,28 @@ int np_sqlite_usage(struct np_store *store, const char *tenant, struct np_store_
 		usage->nr_notes = sqlite3_column_int64(stmt, 2);
 	}
 	return np_sqlite_give(s, SQL_USAGE, stmt, np_sqlite_code(s->db, rc));
+}
+
+int np_sqlite_purge(struct np_store *store, const char *tenant, struct np_err *err)
+{
+	static const enum np_sqlite_sql ids[] = {SQL_PURGE_RECORDS, SQL_PURGE_LOG, SQL_PURGE_NOTES};
+	struct np_sqlite *s = np_sqlite_of(store);
+	int ret = np_sqlite_begin(store, err);
+	sqlite3_stmt *stmt;
+	size_t i;
+
+	if (ret)
+		return ret;
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]) && ret >= 0; i++) {
+		ret = np_sqlite_take_change(s, ids[i], "delete an atSign", &stmt, err);
+		if (ret)
+			break;
+		np_sqlite_bind_text(stmt, 1, tenant);
+		ret = np_sqlite_change(s, ids[i], stmt, "delete an atSign", NULL, err);
+	}
+	if (ret < 0) {
+		np_sqlite_rollback(store);
+		return ret;
+	}
+	return np_sqlite_commit(store, err);
 }

@@ -78,6 +78,10 @@ const char *const np_sqlite_text[SQL_NR] = {
 		" on conflict(tenant, key) do update set commit_id = excluded.commit_id,"
 		" op = excluded.op returning commit_id",
 
+	[SQL_LOG_PUT] = "insert into commit_log(tenant, key, commit_id, op) values(?1, ?2, ?3, ?4)",
+	[SQL_PURGE_RECORDS] = "delete from records where tenant = ?1",
+	[SQL_PURGE_LOG] = "delete from commit_log where tenant = ?1",
+	[SQL_PURGE_NOTES] = "delete from notes where tenant = ?1",
 	[SQL_LOG_UP] = LOG_LIST,
 	[SQL_LOG_DOWN] = LOG_LIST " desc",
 	[SQL_USAGE] =

@@ -102,6 +102,11 @@ struct np_store_ops {
 	/* Entries with a commit id above @after: ascending, or with @newest_first descending. */
 	int (*log_list)(struct np_store *store, const char *tenant, int64_t after, bool newest_first, np_log_fn fn,
 			void *arg);
+	/* Writes one entry as it was told, newer than all that are there: for import. */
+	int (*log_put)(struct np_store *store, const char *tenant, const struct np_log_entry *entry,
+		       struct np_err *err);
+	/* Deletes everything of an atSign but its entry in the directory. */
+	int (*purge)(struct np_store *store, const char *tenant, struct np_err *err);
 	/* Reads every record of the atSign: not for each command. */
 	int (*usage)(struct np_store *store, const char *tenant, struct np_store_usage *usage);
 	/* Deletes records with 0 < expires_at <= now of all tenants, visiting tenant keys before. At most @max. */
@@ -130,6 +135,15 @@ struct np_store_ops {
 	int (*dir_list)(struct np_store *store, bool hosted_only, np_dir_fn fn, void *arg);
 	/* Grows by one with every change of the directory made by any process: a cheap "look again" test. */
 	int (*dir_generation)(struct np_store *store, int64_t *generation);
+
+	/* All reads between the two see the same moment; writers of other processes are not held up. */
+	int (*begin_read)(struct np_store *store, struct np_err *err);
+	void (*end_read)(struct np_store *store);
+	/*
+	 * A complete copy of one moment as the new file @path (mode 0600), durable when this returns. Other
+	 * processes go on writing meanwhile. -EEXIST when @path is there.
+	 */
+	int (*backup)(struct np_store *store, const char *path, struct np_err *err);
 };
 
 struct np_store {
@@ -141,6 +155,12 @@ struct np_store {
  * @read_only: fail to write with -EROFS, never create. A schema newer than ours is refused by name.
  */
 int np_store_open_sqlite(const char *path, bool read_only, struct np_store **out, struct np_err *err);
+/**
+ * np_store_restore_sqlite() - put the copy @from in the place of @path.
+ * @replace: what is at @path is lost; otherwise -EEXIST
+ * Return: 0, -EBUSY when a process has @path open, -EUCLEAN when @from is damaged. @path is then as before.
+ */
+int np_store_restore_sqlite(const char *path, const char *from, bool replace, struct np_err *err);
 void np_store_close(struct np_store *store); /* NULL is accepted */
 
 #endif
