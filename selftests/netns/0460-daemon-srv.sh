@@ -118,6 +118,40 @@ multi 'multi, twin keys' --rv-auth --rv-e2ee
 multi 'multi, in clear' --rv-auth
 printf '%s\n' "RV_AUTH=$LINE" "RV_AES=$K1" "RV_IV=$I1" >"$NP_TMP/secrets"
 multi 'multi, one key' --rv-auth --rv-e2ee
+# --- the relay asks, both sides answer: with the second generation's variables ---
+stop relay || true
+start_daemon relay npjoin --challenge
+A=$(daemon_json relay .a.port) B=$(daemon_json relay .b.port)
+SID=$(cat /proc/sys/kernel/random/uuid)
+PRIV=$(openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER 2>/dev/null | base64 -w0)
+escr() { # escr SIDE-A: the lines of one side
+	printf '%s\n' "REMOTE_AUTH_ESCR_SESSION_ID=$SID" "REMOTE_AUTH_ESCR_AES_KEY=$K2" \
+		'REMOTE_AUTH_ESCR_PUB_KEY_URI=public:_apsk.primary.a.__e@alice' "REMOTE_AUTH_ESCR_SIGNING_PUBKEY=x" \
+		"REMOTE_AUTH_ESCR_SIGNING_PRIVKEY=$PRIV" "REMOTE_AUTH_ESCR_IS_SIDE_A=$1" "RV_AES_C2D=$K1" "RV_IV_C2D=$I1"
+}
+escr true >"$NP_TMP/secrets"
+multi 'multi, challenged by the relay' --rv-auth --rv-e2ee -a escr
+check 'each socket of each side answered' [ "$(grep -cE "^[ab] $SID:[A-Za-z0-9+/]+=*\$" "$NP_TMP/relay.log")" = 6 ]
+check 'never twice the same' [ -z "$(grep "^[ab] $SID" "$NP_TMP/relay.log" | sort | uniq -d)" ]
+port=$(free_port -)
+env $(escr true) srv -h 127.0.0.1 -p "$A" --bind-local-port --local-port "$port" -a escr --rv-e2ee \
+	2>"$NP_TMP/client.err" &
+client=$!
+env $(escr false) srv -h 127.0.0.1 -p "$B" --local-port "$TA" --relay-auth-mode escr --rv-e2ee \
+	2>"$NP_TMP/daemon.err" &
+daemon=$!
+await_start client
+await_start daemon
+for pid in $client $daemon; do
+	tr '\0' '\n' <"/proc/$pid/environ" >"$NP_TMP/environ"
+	check 'the environment shows no key' refuse grep -qF -e "$K2" -e "$PRIV" "$NP_TMP/environ"
+done
+carry 'one connection, challenged' "$port"
+wait "$client" "$daemon"
+expect_eq 'escr without a key' "$(exit_of srv -h h -p 1 -a escr --secrets-fd 7 7< <(escr true | grep -v PRIVKEY))" 1
+check 'says which variable' says 'REMOTE_AUTH_ESCR_SIGNING_PRIVKEY is not in'
+expect_eq 'escr with a key that is none' "$(exit_of srv -h h -p 1 -a escr --secrets-fd 7 7< <(PRIV=AAAA; escr true))" 1
+expect_eq 'a mode that is none' "$(exit_of srv -h h -p 1 -a open)" 1
 check 'a session that ended leaves no log' [ -z "$(ls "$TMPDIR")" ]
 
 # --- refusals ---

@@ -29,8 +29,12 @@ struct srv_conf {
 	const char *host, *local_host;
 	uint16_t port, local_port;
 	uint64_t timeout_s, heartbeat_s, secrets_fd;
+	int relay_auth_mode;
 	bool bind_local_port, rv_auth, rv_e2ee, multi;
 };
+
+enum { MODE_PAYLOAD, MODE_ESCR };
+static const char *const relay_auth_modes[] = {"payload", "escr", NULL};
 
 static const struct cli_opt opts[] = {
 	CLI_STR("host", 'h', "HOST", struct srv_conf, host, "relay host", CLI_REQUIRED),
@@ -52,12 +56,17 @@ static const struct cli_opt opts[] = {
 		0, 31622400, 0),
 	CLI_BOOL("rv-auth", 0, struct srv_conf, rv_auth,
 		 "authenticate to the relay with the line in RV_AUTH", 0),
+	CLI_ENUM(
+		"relay-auth-mode", 'a', "MODE", struct srv_conf, relay_auth_mode,
+		"payload: as --rv-auth says; escr: answer the relay's challenge, with the means in "
+		"REMOTE_AUTH_ESCR_*",
+		relay_auth_modes),
 	CLI_BOOL("rv-e2ee", 0, struct srv_conf, rv_e2ee,
 		 "encrypt with RV_AES_C2D, RV_IV_C2D and RV_AES_D2C, RV_IV_D2C (or RV_AES, RV_IV)",
 		 0),
 	CLI_U64("secrets-fd", 0, "N", struct srv_conf, secrets_fd,
-		"read the RV_ variables as KEY=value lines from this descriptor instead", 3,
-		INT_MAX, 0),
+		"read these variables as KEY=value lines from this descriptor instead", 3, INT_MAX,
+		0),
 	CLI_END};
 
 static const struct cli_prog prog = {
@@ -186,6 +195,7 @@ static int open_bridge(struct srv *srv, const struct srv_conf *conf,
 		.local_host = conf->local_host,
 		.local_port = conf->local_port,
 		.auth_line = secrets->auth.len ? np_secret_str(&secrets->auth) : NULL,
+		.escr = secrets->escr.key ? &secrets->escr : NULL,
 		.keys = &secrets->keys,
 		.timeout_ms = (unsigned int)(timeout_ms > UINT_MAX ? UINT_MAX : timeout_ms),
 		.on_ready = on_ready,
@@ -207,6 +217,7 @@ static int open_mux(struct srv *srv, const struct srv_conf *conf, const struct s
 		.local_host = conf->local_host,
 		.local_port = conf->local_port,
 		.auth_line = secrets->auth.len ? np_secret_str(&secrets->auth) : NULL,
+		.escr = secrets->escr.key ? &secrets->escr : NULL,
 		.keys = &secrets->keys,
 		.timeout_ms = conf->timeout_s * 1000,
 		.heartbeat_ms = conf->heartbeat_s * 1000,
@@ -248,6 +259,7 @@ int main(int argc, char **argv)
 		.heartbeat_s = 1800,
 	};
 	struct srv_secrets secrets = {0};
+	struct srv_needs needs;
 	struct np_err err = NP_ERR_INIT;
 	struct cli_parse parse;
 	int status;
@@ -258,8 +270,13 @@ int main(int argc, char **argv)
 		status = EXIT_ARGUMENTS;
 	if (status != CLI_GO_ON)
 		goto out;
-	if (srv_secrets_read(conf.secrets_fd ? (int)conf.secrets_fd : -1, conf.rv_auth,
-			     conf.rv_e2ee, &secrets, &err)) {
+	needs = (struct srv_needs){
+		.auth = conf.rv_auth && conf.relay_auth_mode == MODE_PAYLOAD,
+		.keys = conf.rv_e2ee,
+		.escr = conf.relay_auth_mode == MODE_ESCR,
+		.is_side_a = conf.bind_local_port,
+	};
+	if (srv_secrets_read(conf.secrets_fd ? (int)conf.secrets_fd : -1, &needs, &secrets, &err)) {
 		(void)np_cli_usage_exit(&parse, &err);
 		status = EXIT_ARGUMENTS;
 	} else {

@@ -4,7 +4,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/secret.h"
+#include "base/str.h"
 #include "crypto/b64.h"
+#include "crypto/rsa.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +15,36 @@
 
 #define SECRETS_MAX (16u << 10)
 
-enum name { AUTH, AES, IV, AES_C2D, IV_C2D, AES_D2C, IV_D2C, NR_NAMES };
+enum name {
+	AUTH,
+	AES,
+	IV,
+	AES_C2D,
+	IV_C2D,
+	AES_D2C,
+	IV_D2C,
+	ESCR_SID,
+	ESCR_AES,
+	ESCR_URI,
+	ESCR_PUBLIC,
+	ESCR_PRIVATE,
+	ESCR_SIDE_A,
+	NR_NAMES
+};
 static const char *const names[NR_NAMES] = {
-	"RV_AUTH", "RV_AES", "RV_IV", "RV_AES_C2D", "RV_IV_C2D", "RV_AES_D2C", "RV_IV_D2C",
+	"RV_AUTH",
+	"RV_AES",
+	"RV_IV",
+	"RV_AES_C2D",
+	"RV_IV_C2D",
+	"RV_AES_D2C",
+	"RV_IV_D2C",
+	"REMOTE_AUTH_ESCR_SESSION_ID",
+	"REMOTE_AUTH_ESCR_AES_KEY",
+	"REMOTE_AUTH_ESCR_PUB_KEY_URI",
+	"REMOTE_AUTH_ESCR_SIGNING_PUBKEY",
+	"REMOTE_AUTH_ESCR_SIGNING_PRIVKEY",
+	"REMOTE_AUTH_ESCR_IS_SIDE_A",
 };
 
 static int store(struct np_secret *values, const char *key, size_t key_len, const char *value,
@@ -118,11 +147,43 @@ static int take_keys(struct np_secret *values, struct np_session_keys *keys, con
 	return decode_pair(values, keys->twin ? AES_D2C : c2d, &keys->key_d2c, &keys->iv_d2c, err);
 }
 
-int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets *secrets,
+/* The public half of the signing key is not needed: whoever verifies reads it from its record. */
+static int take_escr(struct np_secret *values, const struct srv_needs *needs, struct np_escr *escr,
+		     const char *where, struct np_err *err)
+{
+	static const enum name required[] = {ESCR_SID, ESCR_AES, ESCR_URI, ESCR_PRIVATE};
+	const struct np_secret *side = &values[ESCR_SIDE_A];
+	size_t i;
+	int ret;
+
+	for (i = 0; i < sizeof(required) / sizeof(required[0]); i++)
+		if (!values[required[i]].len)
+			return np_fail(err, -ENOENT,
+				       "--relay-auth-mode escr required, but %s is not in %s",
+				       names[required[i]], where);
+	if (side->len && strcmp(np_secret_str(side), "true") &&
+	    strcmp(np_secret_str(side), "false"))
+		return np_fail(err, -EINVAL, "%s is not true or false", names[ESCR_SIDE_A]);
+	escr->is_side_a = side->len ? !strcmp(np_secret_str(side), "true") : needs->is_side_a;
+	if (np_str_copy(escr->sid, sizeof(escr->sid), np_secret_str(&values[ESCR_SID])) ||
+	    np_str_copy(escr->uri, sizeof(escr->uri), np_secret_str(&values[ESCR_URI])))
+		return np_fail(err, -EINVAL, "%s or %s is too long", names[ESCR_SID],
+			       names[ESCR_URI]);
+	ret = decode(&values[ESCR_AES], 32, names[ESCR_AES], &escr->aes_key, err);
+	if (ret)
+		return ret;
+	ret = np_rsa_load_private(np_secret_str(&values[ESCR_PRIVATE]), values[ESCR_PRIVATE].len,
+				  &escr->key, err);
+	if (ret)
+		return np_err_prefix(err, "%s", names[ESCR_PRIVATE]);
+	return np_escr_check(escr, err);
+}
+
+int srv_secrets_read(int fd, const struct srv_needs *needs, struct srv_secrets *secrets,
 		     struct np_err *err)
 {
 	const char *where = fd < 0 ? "environment" : "the lines of --secrets-fd";
-	struct np_secret values[NR_NAMES] = { NP_SECRET_INIT };
+	struct np_secret values[NR_NAMES] = {NP_SECRET_INIT};
 	unsigned int i;
 	int ret;
 
@@ -136,14 +197,16 @@ int srv_secrets_read(int fd, bool need_auth, bool need_keys, struct srv_secrets 
 			np_secret_fini(&values[i]);
 		ret = read_lines(fd, values, err);
 	}
-	if (!ret && need_auth) {
+	if (!ret && needs->auth) {
 		if (!values[AUTH].len)
 			ret = np_fail(err, -ENOENT, "--rv-auth required, but RV_AUTH is not in %s",
 				      where);
 		np_secret_take(&secrets->auth, &values[AUTH]);
 	}
-	if (!ret && need_keys)
+	if (!ret && needs->keys)
 		ret = take_keys(values, &secrets->keys, where, err);
+	if (!ret && needs->escr)
+		ret = take_escr(values, needs, &secrets->escr, where, err);
 out:
 	for (i = 0; i < NR_NAMES; i++)
 		np_secret_fini(&values[i]);
@@ -154,4 +217,5 @@ void srv_secrets_fini(struct srv_secrets *secrets)
 {
 	np_secret_fini(&secrets->auth);
 	np_session_keys_fini(&secrets->keys);
+	np_escr_fini(&secrets->escr);
 }

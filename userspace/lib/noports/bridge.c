@@ -11,7 +11,6 @@
  */
 #include "noports/bridge.h"
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -19,6 +18,7 @@
 #include "net/dial.h"
 #include "net/listen.h"
 #include "net/sock.h"
+#include "noports/rdial.h"
 #include "noports/tunnel.h"
 #include "splice/splice.h"
 
@@ -39,9 +39,9 @@ struct np_bridge {
 	enum state state;
 	enum np_bridge_local local;
 	struct np_listener *listener;
-	struct np_dial *dial_local, *dial_relay;
+	struct np_dial *dial_local;
+	struct rdial *dial_relay;
 	int local_in, local_out, relay; /* ours until joined */
-	struct np_buf to_relay;		/* what of the auth line did not go out yet */
 	struct np_aesctr *encrypt, *decrypt;
 	struct np_tunnel *tunnel;
 	struct np_splice *splice;
@@ -49,6 +49,8 @@ struct np_bridge {
 	ev_timer deadline, soon; /* soon: what must not be said from inside np_bridge_open() */
 	uint16_t local_port, relay_port;
 	char relay_host[NP_HOST_MAX];
+	char *auth_line;
+	const struct np_escr *escr;
 	void (*on_ready)(struct np_bridge *bridge, uint16_t local_port, void *arg);
 	void (*on_end)(struct np_bridge *bridge, const struct np_err *err, void *arg);
 	void *arg;
@@ -58,9 +60,10 @@ static void drop_connections(struct np_bridge *b)
 {
 	np_listener_close(b->listener);
 	np_dial_cancel(b->dial_local);
-	np_dial_cancel(b->dial_relay);
+	rdial_cancel(b->dial_relay);
 	b->listener = NULL;
-	b->dial_local = b->dial_relay = NULL;
+	b->dial_local = NULL;
+	b->dial_relay = NULL;
 	ev_timer_stop(b->loop, &b->deadline);
 	ev_timer_stop(b->loop, &b->soon);
 	if (b->local_out != b->local_in)
@@ -103,7 +106,7 @@ static void on_pair_end(struct np_pair *pair, enum np_pair_end how,
 static int join_clear(struct np_bridge *b, struct np_err *err)
 {
 	struct np_pair_params params = {
-		.fd = { b->local_in, b->relay },
+		.fd = {b->local_in, b->relay},
 		.on_end = on_pair_end,
 		.arg = b,
 	};
@@ -125,7 +128,6 @@ static int join_tunnel(struct np_bridge *b, struct np_err *err)
 		.relay = b->relay,
 		.encrypt = b->encrypt,
 		.decrypt = b->decrypt,
-		.to_relay = &b->to_relay,
 		.on_end = on_tunnel_end,
 		.arg = b,
 	};
@@ -137,7 +139,7 @@ static int join_tunnel(struct np_bridge *b, struct np_err *err)
 
 static void join_when_complete(struct np_bridge *b)
 {
-	bool clear = !b->encrypt && b->local != NP_LOCAL_FDS && !b->to_relay.len;
+	bool clear = !b->encrypt && b->local != NP_LOCAL_FDS;
 	struct np_err err = NP_ERR_INIT;
 	int ret;
 
@@ -154,25 +156,10 @@ static void join_when_complete(struct np_bridge *b)
 		b->on_ready(b, b->local_port, b->arg);
 }
 
-/* A fresh socket takes the whole line at once; should it not, the tunnel sends the rest first. */
-static int say_auth_line(struct np_bridge *b)
-{
-	ssize_t n;
-
-	if (!b->to_relay.len)
-		return 0;
-	n = send(b->relay, b->to_relay.data, b->to_relay.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	np_buf_consume(&b->to_relay, (size_t)n);
-	return 0;
-}
-
 static void on_relay(int fd, const struct np_err *err, void *arg)
 {
 	struct np_err own = NP_ERR_INIT;
 	struct np_bridge *b = arg;
-	int ret;
 
 	b->dial_relay = NULL;
 	if (fd < 0) {
@@ -182,18 +169,18 @@ static void on_relay(int fd, const struct np_err *err, void *arg)
 		return;
 	}
 	b->relay = fd;
-	ret = say_auth_line(b);
-	if (ret) {
-		np_fail_errno(&own, ret, "relay %s:%u: cannot authenticate", b->relay_host,
-			      b->relay_port);
-		end(b, &own);
-		return;
-	}
 	join_when_complete(b);
 }
 
 static void dial_relay(struct np_bridge *b)
 {
+	struct rdial_params params = {
+		.loop = b->loop,
+		.host = b->relay_host,
+		.port = b->relay_port,
+		.auth_line = b->auth_line,
+		.escr = b->escr,
+	};
 	struct np_err err = NP_ERR_INIT;
 	int ret;
 
@@ -202,8 +189,7 @@ static void dial_relay(struct np_bridge *b)
 		join_when_complete(b);
 		return;
 	}
-	ret = np_dial_start(b->loop, b->relay_host, b->relay_port, CONNECT_MS, on_relay, b,
-			    &b->dial_relay);
+	ret = rdial_start(&params, on_relay, b, &b->dial_relay);
 	if (ret) {
 		np_fail_errno(&err, ret, "relay %s:%u: cannot dial", b->relay_host, b->relay_port);
 		end(b, &err);
@@ -338,9 +324,9 @@ static int copy_params(struct np_bridge *b, const struct np_bridge_params *param
 		       struct np_err *err)
 {
 	const char *line = params->auth_line;
-	int ret;
 
 	b->relay_port = params->relay_port;
+	b->escr = params->escr;
 	if (!params->relay_host ||
 	    np_str_copy(b->relay_host, sizeof(b->relay_host), params->relay_host) ||
 	    !*b->relay_host || !b->relay_port)
@@ -351,10 +337,8 @@ static int copy_params(struct np_bridge *b, const struct np_bridge_params *param
 		return np_fail(err, -EINVAL,
 			       "relay authentication: is not one line of at most %d bytes",
 			       AUTH_LINE_MAX);
-	ret = np_buf_append_str(&b->to_relay, line);
-	if (!ret)
-		ret = np_buf_append_str(&b->to_relay, "\n");
-	return ret ? np_fail(err, ret, "bridge: out of memory") : 0;
+	b->auth_line = strdup(line);
+	return b->auth_line ? 0 : np_fail(err, -ENOMEM, "bridge: out of memory");
 }
 
 int np_bridge_open(const struct np_bridge_params *params, struct np_bridge **out,
@@ -400,6 +384,6 @@ void np_bridge_close(struct np_bridge *b)
 	np_splice_free(b->splice);
 	np_aesctr_free(b->encrypt);
 	np_aesctr_free(b->decrypt);
-	np_buf_fini(&b->to_relay);
+	free(b->auth_line);
 	free(b);
 }

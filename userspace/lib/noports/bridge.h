@@ -14,6 +14,7 @@
 struct ev_loop;
 struct np_bridge;
 struct np_err;
+struct np_escr;
 
 enum np_bridge_side { NP_BRIDGE_CLIENT, NP_BRIDGE_DAEMON };
 enum np_bridge_local {
@@ -25,6 +26,7 @@ enum np_bridge_local {
 /**
  * struct np_bridge_params - text is borrowed until np_bridge_open() returns, keys are copied.
  * @auth_line: relay authentication line without LF (payload mode), or NULL for none
+ * @escr: challenge-response mode, instead of @auth_line; must live as long as the bridge
  * @relay_fd: NULL, or a socket that is already connected to the relay and has said its auth line;
  *	taken (set to -1)
  * @keys: empty (no key_c2d) for an unencrypted session
@@ -43,6 +45,7 @@ struct np_bridge_params {
 	uint16_t local_port;
 	int fd_in, fd_out;
 	const char *auth_line;
+	const struct np_escr *escr;
 	int *relay_fd;
 	const struct np_session_keys *keys;
 	unsigned int timeout_ms;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- *	DIALLING --relay connected, auth line queued--> READY (is_ready) --control socket ends,
+ *	DIALLING --relay connected, authenticated--> READY (is_ready) --control socket ends,
  *failure, nothing open after the timeout--> ENDED (has_ended), told from the loop
  *
  * This file holds the control socket and the end; mux_client.c and mux_daemon.c open connections,
@@ -14,12 +14,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "crypto/aesctr.h"
-#include "net/dial.h"
 #include "net/listen.h"
+#include "noports/rdial.h"
 #include "splice/splice.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,7 +31,7 @@
 static void stop_all(struct np_mux *mux)
 {
 	np_listener_close(mux->listener);
-	np_dial_cancel(mux->dial);
+	rdial_cancel(mux->dial);
 	mux->listener = NULL;
 	mux->dial = NULL;
 	ev_io_stop(mux->loop, &mux->readable);
@@ -135,17 +134,17 @@ int mux_say(struct np_mux *mux, const struct np_mux_ctl *msg)
 	return mux->has_ended ? -ECONNRESET : 0;
 }
 
-int mux_authenticate(struct np_mux *mux, int fd)
+int mux_dial(struct np_mux *mux, np_dial_cb cb, void *arg, struct rdial **out)
 {
-	size_t len = mux->auth_line ? strlen(mux->auth_line) : 0;
-	ssize_t n = 0;
+	struct rdial_params params = {
+		.loop = mux->loop,
+		.host = mux->relay_host,
+		.port = mux->relay_port,
+		.auth_line = mux->auth_line,
+		.escr = mux->escr,
+	};
 
-	/* A fresh socket takes a line of this size whole. */
-	if (len)
-		n = send(fd, mux->auth_line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0)
-		return -errno;
-	return (size_t)n == len ? 0 : -ENOBUFS;
+	return rdial_start(&params, cb, arg, out);
 }
 
 static void take_messages(struct np_mux *mux, uint8_t *data, size_t len)
@@ -238,7 +237,7 @@ static void on_soon(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- start ---- */
 
-static int copy_auth_line(struct np_mux *mux, const char *line, bool said, struct np_err *err)
+static int copy_auth_line(struct np_mux *mux, const char *line, struct np_err *err)
 {
 	if (!line)
 		return 0;
@@ -246,13 +245,8 @@ static int copy_auth_line(struct np_mux *mux, const char *line, bool said, struc
 		return np_fail(err, -EINVAL,
 			       "relay authentication: is not one line of at most %d bytes",
 			       AUTH_LINE_MAX);
-	if (asprintf(&mux->auth_line, "%s\n", line) < 0) {
-		mux->auth_line = NULL;
-		return np_fail(err, -ENOMEM, "session: out of memory");
-	}
-	if (!said && np_buf_append_str(&mux->out, mux->auth_line))
-		return np_fail(err, -ENOMEM, "session: out of memory");
-	return 0;
+	mux->auth_line = strdup(line);
+	return mux->auth_line ? 0 : np_fail(err, -ENOMEM, "session: out of memory");
 }
 
 static int make_cipher(struct np_mux *mux, const struct np_session_keys *k, struct np_err *err)
@@ -281,7 +275,7 @@ static int set_up(struct np_mux *mux, const struct np_mux_params *params, struct
 		return np_fail(err, -EINVAL, "relay: a host name and a port are needed");
 	if (np_str_copy(mux->local_host, sizeof(mux->local_host), host))
 		return np_fail(err, -EINVAL, "local host: the name is too long");
-	ret = copy_auth_line(mux, params->auth_line, mux->control >= 0, err);
+	ret = copy_auth_line(mux, params->auth_line, err);
 	if (!ret)
 		ret = make_cipher(mux, params->keys, err);
 	if (!ret && mux->side == NP_BRIDGE_CLIENT)
@@ -292,8 +286,7 @@ static int set_up(struct np_mux *mux, const struct np_mux_params *params, struct
 		ev_timer_start(mux->loop, &mux->soon);
 		return 0;
 	}
-	ret = np_dial_start(mux->loop, mux->relay_host, mux->relay_port, MUX_CONNECT_MS, on_control,
-			    mux, &mux->dial);
+	ret = mux_dial(mux, on_control, mux, &mux->dial);
 	return ret ? np_fail_errno(err, ret, "relay %s:%u: cannot dial", mux->relay_host,
 				   mux->relay_port)
 		   : 0;
@@ -314,6 +307,7 @@ int np_mux_open(const struct np_mux_params *params, struct np_mux **out, struct 
 	mux->relay_port = params->relay_port;
 	mux->local_port = params->local_port;
 	mux->timeout_ms = params->timeout_ms;
+	mux->escr = params->escr;
 	mux->heartbeat_ms = params->heartbeat_ms;
 	mux->on_ready = params->on_ready;
 	mux->on_end = params->on_end;

@@ -18,6 +18,7 @@ struct np_mux;
  * @side: NP_BRIDGE_CLIENT listens on local_host:local_port, NP_BRIDGE_DAEMON connects to it for
  * every connection
  * @auth_line: relay authentication line without LF, said on every socket; or NULL
+ * @escr: challenge-response mode, instead of @auth_line; must live as long as the session
  * @relay_fd: NULL, or the control socket: connected to the relay and authenticated; taken (set to
  * -1)
  * @keys: of the control socket; empty (no key_c2d) for a session without encryption
@@ -35,6 +36,7 @@ struct np_mux_params {
 	const char *local_host;
 	uint16_t local_port;
 	const char *auth_line;
+	const struct np_escr *escr;
 	int *relay_fd;
 	const struct np_session_keys *keys;
 	uint64_t timeout_ms;

@@ -14,7 +14,6 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "net/dial.h"
 #include "net/listen.h"
 #include "net/sock.h"
 
@@ -71,7 +70,6 @@ static void on_relay(int fd, const struct np_err *err, void *arg)
 {
 	struct mux_conn *conn = arg;
 	struct np_mux *mux = conn->mux;
-	int ret;
 
 	conn->dial_relay = NULL;
 	if (fd < 0) {
@@ -80,10 +78,7 @@ static void on_relay(int fd, const struct np_err *err, void *arg)
 		return;
 	}
 	conn->relay = fd;
-	ret = mux_authenticate(mux, fd);
-	if (ret)
-		fail_session(mux, ret, "cannot authenticate");
-	else if (!ev_is_active(&mux->pace))
+	if (!ev_is_active(&mux->pace))
 		say_connect(conn);
 }
 
@@ -99,8 +94,7 @@ void mux_client_next(struct np_mux *mux)
 	if (!conn)
 		return;
 	mux->current = conn;
-	ret = np_dial_start(mux->loop, mux->relay_host, mux->relay_port, MUX_CONNECT_MS, on_relay,
-			    conn, &conn->dial_relay);
+	ret = mux_dial(mux, on_relay, conn, &conn->dial_relay);
 	if (ret)
 		fail_session(mux, ret, "cannot dial");
 }

@@ -5,8 +5,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "crypto/aesctr.h"
-#include "net/dial.h"
 #include "net/sock.h"
+#include "noports/rdial.h"
 #include "noports/tunnel.h"
 #include "splice/splice.h"
 
@@ -55,7 +55,7 @@ void mux_conn_free(struct mux_conn *conn)
 {
 	unlink_conn(conn);
 	np_dial_cancel(conn->dial_local);
-	np_dial_cancel(conn->dial_relay);
+	rdial_cancel(conn->dial_relay);
 	ev_io_stop(conn->mux->loop, &conn->drain);
 	ev_timer_stop(conn->mux->loop, &conn->patience);
 	if (conn->mux->has_ended)
@@ -192,6 +192,8 @@ void mux_conn_join(struct mux_conn *conn)
 	struct np_err err = NP_ERR_INIT;
 	bool encrypted = conn->keys.key_c2d.len;
 
+	np_sock_be_patient(conn->local);
+	np_sock_be_patient(conn->relay);
 	if (encrypted ? join_tunnel(conn, &err) : join_clear(conn, &err)) {
 		mux_end(conn->mux, &err);
 		return;

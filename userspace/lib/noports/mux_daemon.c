@@ -110,13 +110,11 @@ static void on_relay(int fd, const struct np_err *err, void *arg)
 		return;
 	}
 	conn->relay = fd;
-	ret = mux_authenticate(mux, fd);
-	if (!ret)
-		ret = np_dial_start(mux->loop, mux->local_host, mux->local_port, MUX_CONNECT_MS,
-				    on_target, conn, &conn->dial_local);
+	ret = np_dial_start(mux->loop, mux->local_host, mux->local_port, MUX_CONNECT_MS, on_target,
+			    conn, &conn->dial_local);
 	if (ret) {
-		np_fail_errno(&own, ret, "relay %s:%u: cannot authenticate", mux->relay_host,
-			      mux->relay_port);
+		np_fail_errno(&own, ret, "local target %s:%u: cannot dial", mux->local_host,
+			      mux->local_port);
 		mux_end(mux, &own);
 		return;
 	}
@@ -128,8 +126,7 @@ static void dial_relay(struct mux_conn *conn)
 {
 	struct np_mux *mux = conn->mux;
 	struct np_err err = NP_ERR_INIT;
-	int ret = np_dial_start(mux->loop, mux->relay_host, mux->relay_port, MUX_CONNECT_MS,
-				on_relay, conn, &conn->dial_relay);
+	int ret = mux_dial(mux, on_relay, conn, &conn->dial_relay);
 
 	if (ret) {
 		np_fail_errno(&err, ret, "%s:%u: cannot dial", mux->relay_host, mux->relay_port);

@@ -6,13 +6,14 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/addr.h"
+#include "net/dial.h"
 #include "noports/mux.h"
 #include "noports/mux_ctl.h"
 
 #include <ev.h>
 
 struct np_aesctr;
-struct np_dial;
+struct rdial;
 struct np_listener;
 struct np_pair;
 struct np_splice;
@@ -25,7 +26,8 @@ struct mux_conn {
 	struct mux_conn *prev, *next;
 	struct np_mux *mux;
 	int local, relay;
-	struct np_dial *dial_local, *dial_relay;
+	struct np_dial *dial_local;
+	struct rdial *dial_relay;
 	struct np_session_keys keys;
 	struct np_tunnel *tunnel;
 	struct np_pair *pair;
@@ -39,12 +41,13 @@ struct np_mux {
 	enum np_bridge_side side;
 	char relay_host[NP_HOST_MAX], local_host[NP_HOST_MAX];
 	uint16_t relay_port, local_port;
-	char *auth_line; /* with its LF, NULL for none */
+	char *auth_line; /* NULL for none */
+	const struct np_escr *escr;
 	/* control socket */
 	int control;
-	struct np_dial *dial;
+	struct rdial *dial;
 	ev_io readable, writable;
-	struct np_buf out; /* auth line in clear, then messages, ciphered already */
+	struct np_buf out; /* messages, ciphered already */
 	struct np_aesctr *encrypt, *decrypt;
 	struct np_mux_reader reader;
 	bool encrypted, twin, is_ready, has_ended, grace_over;
@@ -70,8 +73,8 @@ void mux_end(struct np_mux *mux, const struct np_err *err);
 /** mux_say() - queue a message on the control socket. A failure ends the session. Return: 0 or
  * negative. */
 int mux_say(struct np_mux *mux, const struct np_mux_ctl *msg);
-/** mux_authenticate() - say the line on a fresh data socket. All of it or an error. */
-int mux_authenticate(struct np_mux *mux, int fd);
+/** mux_dial() - a data socket to the relay, authenticated. */
+int mux_dial(struct np_mux *mux, np_dial_cb cb, void *arg, struct rdial **out);
 
 /* mux_conn.c */
 struct mux_conn *mux_conn_new(struct np_mux *mux); /* appended; NULL on no memory */

@@ -12,9 +12,11 @@
 #include "base/fd.h"
 #include "base/secret.h"
 #include "crypto/b64.h"
+#include "crypto/rsa.h"
 #include "ev/child.h"
 #include "net/linebuf.h"
 #include "net/sock.h"
+#include "noports/escr.h"
 
 #include <ev.h>
 
@@ -77,6 +79,24 @@ static int put_raw(struct np_secret *text, const char *name, const struct np_sec
 	return ret;
 }
 
+static int put_escr(struct np_secret *text, const struct np_escr *escr)
+{
+	struct np_secret key = NP_SECRET_INIT;
+	int ret;
+
+	if ((ret = put(text, "REMOTE_AUTH_ESCR_SESSION_ID", escr->sid, strlen(escr->sid))) ||
+	    (ret = put(text, "REMOTE_AUTH_ESCR_PUB_KEY_URI", escr->uri, strlen(escr->uri))) ||
+	    (ret = put_raw(text, "REMOTE_AUTH_ESCR_AES_KEY", &escr->aes_key)) ||
+	    (ret = put(text, "REMOTE_AUTH_ESCR_IS_SIDE_A", escr->is_side_a ? "true" : "false",
+		       escr->is_side_a ? 4 : 5)))
+		return ret;
+	ret = np_rsa_private_b64(escr->key, &key);
+	if (!ret)
+		ret = put(text, "REMOTE_AUTH_ESCR_SIGNING_PRIVKEY", key.data, key.len);
+	np_secret_fini(&key);
+	return ret;
+}
+
 /* KEY=value lines with the names of the environment interface (noports.md 6.5). */
 static int make_secrets(const struct np_srv_params *p, struct np_secret *text)
 {
@@ -88,6 +108,8 @@ static int make_secrets(const struct np_srv_params *p, struct np_secret *text)
 	text->len = 0;
 	if (p->auth_line)
 		ret = put(text, "RV_AUTH", p->auth_line, strlen(p->auth_line));
+	if (!ret && p->escr)
+		ret = put_escr(text, p->escr);
 	if (ret || !k || !k->key_c2d.len)
 		return ret;
 	if ((ret = put_raw(text, "RV_AES_C2D", &k->key_c2d)) ||
@@ -266,6 +288,10 @@ static int spawn(struct np_srv *srv, const struct np_srv_params *p, int secrets,
 		argv[n++] = "--bind-local-port";
 	if (p->auth_line)
 		argv[n++] = "--rv-auth";
+	if (p->escr) {
+		argv[n++] = "--relay-auth-mode";
+		argv[n++] = "escr";
+	}
 	if (p->keys && p->keys->key_c2d.len)
 		argv[n++] = "--rv-e2ee";
 	if (p->multi)

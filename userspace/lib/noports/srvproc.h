@@ -13,7 +13,7 @@ struct np_srv;
  * struct np_srv_params - all text and keys are borrowed for the call.
  * @loop: the default loop (child programs are watched there)
  * @side: NP_BRIDGE_CLIENT listens on the local port, NP_BRIDGE_DAEMON connects to it
- * @auth_line, @keys: as in noports/bridge.h; they travel through a pipe, never in argv or
+ * @auth_line, @escr, @keys: as in noports/bridge.h; they travel through a pipe, never in argv or
  *	environment
  * @timeout_s: client side: how long it waits for the local program; @multi: as in noports/mux.h
  * @multi: many connections in one session
@@ -33,6 +33,7 @@ struct np_srv_params {
 	uint64_t timeout_s;
 	bool multi, heartbeats;
 	const char *auth_line;
+	const struct np_escr *escr;
 	const struct np_session_keys *keys;
 	void (*on_started)(struct np_srv *srv, const struct np_err *err, void *arg);
 	void (*on_exit)(struct np_srv *srv, int status, void *arg);
