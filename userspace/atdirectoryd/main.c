@@ -8,6 +8,7 @@
 #include "base/ready.h"
 #include "net/sock.h"
 #include "store/store.h"
+#include "tls/certwatch.h"
 #include "tls/tls.h"
 
 #include <ev.h>
@@ -23,7 +24,8 @@ struct app {
 	struct np_store *store;
 	struct np_tls_ctx *tls;
 	struct np_dirserve *ds;
-	ev_signal term, intr;
+	struct np_certwatch *certs;
+	ev_signal term, intr, hup;
 };
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
@@ -33,12 +35,24 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct app *app = w->data;
+
+	(void)loop;
+	(void)revents;
+	np_certwatch_now(app->certs);
+}
+
 static void watch_signals(struct app *app)
 {
 	ev_signal_init(&app->term, on_signal, SIGTERM);
 	ev_signal_init(&app->intr, on_signal, SIGINT);
 	ev_signal_start(app->loop, &app->term);
 	ev_signal_start(app->loop, &app->intr);
+	ev_signal_init(&app->hup, on_hup, SIGHUP);
+	app->hup.data = app;
+	ev_signal_start(app->loop, &app->hup);
 }
 
 static int open_all(struct app *app, const struct atdirectoryd_conf *conf, struct np_addr *addr,
@@ -55,8 +69,13 @@ static int open_all(struct app *app, const struct atdirectoryd_conf *conf, struc
 	if (fd < 0)
 		return fd;
 	np_sock_local(fd, addr);
-	return np_dirserve_open(app->loop, app->tls, fd, np_dirserve_lookup_store, app->store,
-				&app->ds, err);
+	ret = np_dirserve_open(app->loop, app->tls, fd, np_dirserve_lookup_store, app->store,
+			       &app->ds, err);
+	if (ret)
+		return ret;
+	ret = np_certwatch_new(app->loop, conf->cert_path, conf->key_path, &app->tls, 1,
+			       &app->certs);
+	return ret ? np_fail_errno(err, ret, "cannot watch the certificate") : 0;
 }
 
 static void announce(const struct atdirectoryd_conf *conf, const struct np_addr *addr)
@@ -92,6 +111,7 @@ static int serve(const struct atdirectoryd_conf *conf)
 		ev_run(app.loop, 0);
 		np_sd_notify("STOPPING=1");
 	}
+	np_certwatch_free(app.certs);
 	np_dirserve_close(app.ds);
 	np_tls_ctx_free(app.tls);
 	np_store_close(app.store);

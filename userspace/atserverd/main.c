@@ -15,6 +15,7 @@
 #include "net/listen.h"
 #include "net/sock.h"
 #include "store/store.h"
+#include "tls/certwatch.h"
 #include "tls/tls.h"
 
 #include <ev.h>
@@ -38,7 +39,8 @@ struct app {
 	struct np_atserver *srv;
 	struct np_listener *listener;
 	struct np_dirserve *ds;
-	ev_signal term, intr;
+	struct np_certwatch *certs;
+	ev_signal term, intr, hup;
 };
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
@@ -48,12 +50,24 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct app *app = w->data;
+
+	(void)loop;
+	(void)revents;
+	np_certwatch_now(app->certs);
+}
+
 static void watch_signals(struct app *app)
 {
 	ev_signal_init(&app->term, on_signal, SIGTERM);
 	ev_signal_init(&app->intr, on_signal, SIGINT);
 	ev_signal_start(app->loop, &app->term);
 	ev_signal_start(app->loop, &app->intr);
+	ev_signal_init(&app->hup, on_hup, SIGHUP);
+	app->hup.data = app;
+	ev_signal_start(app->loop, &app->hup);
 }
 
 /*
@@ -160,6 +174,16 @@ static int open_directory(struct app *app, struct np_err *err)
 	return np_dirserve_open(app->loop, app->server_tls, fd, look_up, app, &app->ds, err);
 }
 
+static int watch_certs(struct app *app, struct np_err *err)
+{
+	struct np_tls_ctx *const ctxs[] = {app->server_tls, app->client_tls};
+	int ret;
+
+	ret = np_certwatch_new(app->loop, app->conf->cert_path, app->conf->key_path, ctxs, 2,
+			       &app->certs);
+	return ret ? np_fail_errno(err, ret, "cannot watch the certificate") : 0;
+}
+
 static int open_all(struct app *app, struct np_err *err)
 {
 	int ret;
@@ -171,7 +195,9 @@ static int open_all(struct app *app, struct np_err *err)
 		ret = open_server(app, err);
 	if (!ret)
 		ret = open_listener(app, err);
-	return ret ? ret : open_directory(app, err);
+	if (!ret)
+		ret = open_directory(app, err);
+	return ret ? ret : watch_certs(app, err);
 }
 
 static struct np_json *address(const char *host, uint16_t port)
@@ -205,6 +231,7 @@ static void announce(struct app *app)
 
 static void close_all(struct app *app)
 {
+	np_certwatch_free(app->certs);
 	np_dirserve_close(app->ds);
 	np_listener_close(app->listener);
 	np_atserver_close(app->srv);

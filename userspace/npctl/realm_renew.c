@@ -132,7 +132,7 @@ int npctl_realm_renew(void *arg, const struct cli_parse *parse)
 		       NP_CERT_SERVER_DAYS);
 		for (i = 0; i < renewal.nr; i++)
 			printf("%s %s", i ? "," : "", renewal.hosts[i]);
-		printf("\nnext: restart atserverd (and atdirectoryd); clients need nothing new\n");
+		printf("\nrunning servers present it within seconds; clients need nothing new\n");
 	}
 	for (i = 0; i < renewal.nr; i++)
 		free(renewal.hosts[i]);

@@ -139,6 +139,27 @@ int np_tls_server_ctx(const char *cert, const char *key, const char *client_ca, 
 	return 0;
 }
 
+/* Loaded apart first: a file that is wrong must not leave half a pair behind. */
+int np_tls_ctx_reload(struct np_tls_ctx *ctx, const char *cert, const char *key, struct np_err *err)
+{
+	SSL_CTX *fresh = new_ctx(TLS_server_method());
+	STACK_OF(X509) *chain = NULL;
+	int ret;
+
+	if (!fresh)
+		return np_fail(err, -ENOMEM, "TLS: out of memory");
+	ret = use_cert(fresh, cert, key, err);
+	if (!ret) {
+		SSL_CTX_get0_chain_certs(fresh, &chain);
+		if (SSL_CTX_use_cert_and_key(raw(ctx), SSL_CTX_get0_certificate(fresh),
+					     SSL_CTX_get0_privatekey(fresh), chain, 1) != 1)
+			ret = np_fail(err, -EINVAL, "%s: cannot use certificate: %s", cert, ssl_reason());
+	}
+	ERR_clear_error();
+	SSL_CTX_free(fresh);
+	return ret;
+}
+
 static void free_alpn(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
 	(void)parent;

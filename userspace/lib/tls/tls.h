@@ -34,6 +34,11 @@ int np_tls_server_ctx(const char *cert, const char *key, const char *client_ca, 
  * is served all the same; np_tls_has_alpn() tells. @proto: 1 to 255 bytes, kept by the context.
  */
 int np_tls_ctx_set_alpn(struct np_tls_ctx *ctx, const char *proto);
+/**
+ * np_tls_ctx_reload() - present another certificate (chain) from now on. Connections that exist keep theirs.
+ * Return: 0, or -EINVAL when the files do not fit; nothing has changed then.
+ */
+int np_tls_ctx_reload(struct np_tls_ctx *ctx, const char *cert, const char *key, struct np_err *err);
 void np_tls_ctx_free(struct np_tls_ctx *ctx); /* connections keep their own reference */
 
 /**
