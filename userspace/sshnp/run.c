@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct run {
 	struct np_flow_result *result;
 	struct np_bridge *bridge;
 	struct np_srv *srv; /* detached bridge */
+	bool is_printed;    /* the person has the command: the bridge is theirs */
 	struct np_child *tunnel, *ssh;
 	ev_timer tunnel_timer;
 	uint16_t bridge_port; /* where the bridge listens */
@@ -87,6 +89,16 @@ static void on_ssh_exit(struct np_child *child, int status, void *arg)
 	finish(run, code, code == 255 && run->bridge_err.code ? &run->bridge_err : NULL);
 }
 
+/* Both kinds of ssh; without it everything else was in vain. */
+static int start_child(const struct np_child_params *params, struct np_child **out, struct np_err *err)
+{
+	int ret = np_child_start(params, out, err);
+
+	if (ret == -ENOENT)
+		return np_fail(err, ret, "ssh: cannot run: not found in PATH; install openssh-client");
+	return ret;
+}
+
 static void print_command(struct run *run, const struct sshcmd *cmd)
 {
 	struct np_buf line = NP_BUF_INIT;
@@ -95,6 +107,7 @@ static void print_command(struct run *run, const struct sshcmd *cmd)
 		fail(run, -E2BIG, "the ssh command is too long: use fewer --local-ssh-options");
 	} else {
 		printf("%s\n", np_buf_str(&line));
+		run->is_printed = true;
 		finish(run, fflush(stdout) ? 1 : 0, NULL);
 	}
 	np_buf_fini(&line);
@@ -107,7 +120,7 @@ static void start_ssh(struct run *run, const struct sshcmd *cmd)
 
 	if (cmd->failed)
 		fail(run, -E2BIG, "the ssh command is too long: use fewer --local-ssh-options");
-	else if (np_child_start(&params, &run->ssh, &err))
+	else if (start_child(&params, &run->ssh, &err))
 		finish(run, 1, &err);
 }
 
@@ -192,7 +205,7 @@ static void start_tunnel(struct run *run)
 		return;
 	}
 	sshcmd_tunnel(&cmd, run->conf, run->result, run->bridge_port, run->user_port, run->key_file);
-	if (cmd.failed || np_child_start(&params, &run->tunnel, &err)) {
+	if (cmd.failed || start_child(&params, &run->tunnel, &err)) {
 		finish(run, 1, err.code ? &err : NULL);
 	} else {
 		ev_timer_set(&run->tunnel_timer, TUNNEL_TIMEOUT_S, 0.);
@@ -341,6 +354,10 @@ void run_free(struct run *run)
 	ev_timer_stop(run->loop, &run->tunnel_timer);
 	if (run->ssh)
 		kill(np_child_pid(run->ssh), SIGTERM);
+	if (run->tunnel)
+		kill(np_child_pid(run->tunnel), SIGTERM);
+	if (run->srv && !run->is_printed)
+		kill(np_srv_pid(run->srv), SIGTERM);
 	np_child_forget(run->ssh);
 	np_child_forget(run->tunnel);
 	np_bridge_close(run->bridge);
