@@ -53,7 +53,10 @@ silent 'the same session id again: silence' "session $s: refused in silence, thi
 s=$(sid)
 answers 'changed after signing' '^Signature not verified: envelope: the signature does not match' "$s" "$(payload "$s")" --corrupt '"clientNonce":"c'
 s=$(sid)
-answers 'a relay mode that it does not know' "^This daemon cannot authenticate to the relay in mode 'escr'" \
+answers 'a relay mode that it does not know' "^This daemon cannot authenticate to the relay in mode 'psk'" \
+	"$s" "$(payload "$s" relayAuthMode '"psk"')"
+s=$(sid)
+answers 'escr without the key that hides the answer' "in mode 'escr': the request has no relayAuthAesKey" \
 	"$s" "$(payload "$s" relayAuthMode '"escr"')"
 s=$(sid)
 answers 'no key to encrypt for' '^Failed to start .* clientEphemeralPK: public key' "$s" "$(payload "$s" clientEphemeralPK '"AAAA"')"
@@ -93,6 +96,17 @@ stop sshnpd || fail 'sshnpd'
 
 # --- and what it answers when all is well ---
 sshnpd_up -
+# The relay asks, the daemon's bridge answers as the device; the record that verifies it is published.
+start_daemon asking npjoin --challenge
+s=$(sid)
+answers 'escr: connected' '"status":"connected"' "$s" "$(payload "$s" port "$(daemon_json asking .b.port)" \
+	relayAuthMode '"escr"' relayAuthAesKey "\"$(head -c 32 /dev/urandom | base64 -w0)\"")"
+check 'escr: the question was answered' wait_for 5 log_has asking "^b $s:[A-Za-z0-9+/]+=*\$"
+check 'escr: the daemon says that it can' [ "$(npnote -a @alice "${COMMON[@]}" --to @device --name ping.dev1.sshnp \
+	--value ping --listen heartbeat.dev1.sshnp --secs 10 | sed 's/^[^ ]* //' | jq .supportedFeatures.supportsRamEscr)" = true ]
+name=$(sed -n 's/.* published as public:\(_apsk\.[A-Za-z0-9_-]*\.a\.__e@device\)$/\1/p' "$NP_TMP/sshnpd.log" | tail -n 1)
+check 'escr: everybody can read the key that verifies it' grep -q '^MIIBIjANBg' <<<"$(atcli -a @alice -r "$ROOT_DOMAIN" \
+	--root-ca "$REALM/ca.pem" raw "plookup:bypassCache:true:$name")"
 s=$(sid)
 good=$(ask 15 "$s" "$(payload "$s" port "$JOIN" authenticateToRvd false)")
 expect_eq 'twin keys: members in order' "$(jq -c '.payload | keys_unsorted' <<<"$good")" \

@@ -296,6 +296,7 @@ static int start(struct daemon *d, struct np_err *err)
 	    (ret = connect_all(d, err)))
 		return ret;
 	clean_leftovers(d);
+	identity_publish(d);
 	warm_up(d);
 	info_refresh(d);
 	ev_timer_init(&d->refresh, on_refresh, REFRESH_S, REFRESH_S);

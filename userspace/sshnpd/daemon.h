@@ -3,6 +3,7 @@
 #ifndef SSHNPD_DAEMON_H
 #define SSHNPD_DAEMON_H
 
+#include "at/keyfile.h"
 #include "at/monitor.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -37,6 +38,9 @@ struct daemon {
 	ev_signal signals[2];
 	struct np_log_limit denied_limit, bad_limit;
 	bool is_ready;
+	/* identity.c */
+	char signing_uri[NP_ATSIGN_MAX + NP_ENROLLMENT_ID_MAX + 32];
+	bool is_key_published;
 	int status; /* exit status */
 	/* instance.c */
 	char instance_id[NP_UUID_SIZE];
@@ -69,6 +73,8 @@ void instance_handle(struct daemon *d, const struct np_at_notification *note);
 int ping_build(struct daemon *d, struct np_err *err);
 /** info_refresh() - share (or with --hide delete) user name and device info with every manager. */
 void info_refresh(struct daemon *d);
+/** identity_publish() - make our signing key known, and then that we can prove who we are by it. */
+void identity_publish(struct daemon *d);
 /** instance_announce() - tell other daemons of this atSign and device that we are here. */
 void instance_announce(struct daemon *d);
 /** rest_soon() - something happened: give memory back when it is quiet again (rest_init() before).

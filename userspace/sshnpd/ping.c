@@ -24,6 +24,7 @@ int ping_build(struct daemon *d, struct np_err *err)
 		.adjustable_timeout = true,
 		.control_heartbeats = true,
 		.twin_keys = true,
+		.supports_escr = d->is_key_published,
 		.allowed = d->conf->permit.entries,
 	};
 	int ret;
@@ -31,6 +32,7 @@ int ping_build(struct daemon *d, struct np_err *err)
 	if (np_str_copy(msg.device, sizeof(msg.device), d->conf->device) ||
 	    np_str_copy(msg.group, sizeof(msg.group), d->conf->device_group))
 		return np_fail(err, -EINVAL, "device info: a name is too long");
+	np_buf_fini(&d->ping_text);
 	ret = np_ping_response_write(&msg, &d->ping_text);
 	return ret ? np_fail_errno(err, ret, "device info: cannot be written") : 0;
 }

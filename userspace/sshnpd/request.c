@@ -23,6 +23,7 @@
 #include "json/json.h"
 #include "net/dial.h"
 #include "noports/envelope.h"
+#include "noports/escr.h"
 #include "noports/sessionkeys.h"
 #include "noports/srvproc.h"
 
@@ -197,8 +198,21 @@ static int make_keys(struct request *r, struct np_session_keys *keys, struct np_
 	return ret ? np_fail_errno(err, ret, "session keys cannot be made") : 0;
 }
 
+static int make_escr(const struct request *r, struct np_escr *escr, struct np_err *err)
+{
+	int ret = np_secret_dup(&escr->aes_key, &r->msg.relay_key);
+
+	if (ret)
+		return np_fail_errno(err, ret, "the relay's question cannot be answered");
+	np_str_copy(escr->sid, sizeof(escr->sid), r->msg.sid);
+	np_str_copy(escr->uri, sizeof(escr->uri), r->d->signing_uri);
+	escr->key = np_rsa_ref(r->d->keys->pkam);
+	return np_escr_check(escr, err);
+}
+
 static int start_srv(struct request *r, struct np_err *err)
 {
+	struct np_escr escr = {.sid = ""};
 	struct np_session_keys keys = {0};
 	struct np_buf line = NP_BUF_INIT;
 	struct np_srv_params params = {
@@ -218,7 +232,10 @@ static int start_srv(struct request *r, struct np_err *err)
 	int ret;
 
 	ret = make_keys(r, &keys, err);
-	if (!ret && r->msg.auth_to_rvd) {
+	if (!ret && r->msg.auth_to_rvd && !strcmp(r->msg.auth_mode, "escr")) {
+		ret = make_escr(r, &escr, err);
+		params.escr = &escr;
+	} else if (!ret && r->msg.auth_to_rvd) {
 		ret = make_auth_line(r, &line);
 		if (ret)
 			np_fail_errno(err, ret, "the relay's authentication line cannot be signed");
@@ -226,6 +243,7 @@ static int start_srv(struct request *r, struct np_err *err)
 	}
 	if (!ret)
 		ret = np_srv_start(&params, &r->srv, err);
+	np_escr_fini(&escr);
 	np_session_keys_fini(&keys);
 	np_buf_fini(&line);
 	return ret;
@@ -308,10 +326,18 @@ static bool may_open(const struct request *r, struct np_err *err)
 {
 	if (!is_permitted(r, err))
 		return false;
-	if (r->msg.auth_to_rvd && strcmp(r->msg.auth_mode, "payload")) {
+	if (!r->msg.auth_to_rvd || !strcmp(r->msg.auth_mode, "payload"))
+		return true;
+	if (strcmp(r->msg.auth_mode, "escr")) {
 		np_fail(err, -EOPNOTSUPP,
 			"This daemon cannot authenticate to the relay in mode '%s'",
 			r->msg.auth_mode);
+		return false;
+	}
+	if (!r->d->is_key_published || !r->msg.relay_key.len) {
+		np_fail(err, -EOPNOTSUPP, "Authentication to the relay in mode 'escr': %s",
+			r->msg.relay_key.len ? "this daemon's signing key is not published"
+					     : "the request has no relayAuthAesKey");
 		return false;
 	}
 	return true;

@@ -77,6 +77,7 @@ struct np_session_request {
 	uint16_t target_port;		   /* npt only */
 	bool auth_to_rvd, encrypt;
 	char auth_mode[16];
+	struct np_secret relay_key; /* raw 32 bytes for ESCR, empty without */
 	char client_nonce[NP_NONCE_MAX], rvd_nonce[NP_NONCE_MAX];
 	char *client_pk; /* base64 SPKI, NULL without */
 	uint64_t timeout_ms;

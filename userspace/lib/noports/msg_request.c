@@ -3,6 +3,7 @@
 #include "noports/msg.h"
 
 #include "base/err.h"
+#include "crypto/b64.h"
 #include "json/json.h"
 #include "noports/msg_fields.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define CLIENT_PK_MAX 1024
+#define RELAY_KEY_LEN 32
 #define SSH_TIMEOUT_MS 30000
 #define NPT_TIMEOUT_MS 60000
 #define TIMEOUT_MAX_MS (366LL * 24 * 3600 * 1000)
@@ -18,6 +20,7 @@
 void np_session_request_fini(struct np_session_request *msg)
 {
 	free(msg->client_pk);
+	np_secret_fini(&msg->relay_key);
 	memset(msg, 0, sizeof(*msg));
 }
 
@@ -40,6 +43,21 @@ static int put_npt_target(struct np_json *obj, const struct np_session_request *
 	return 0;
 }
 
+static int put_relay_key(struct np_json *obj, const struct np_secret *key)
+{
+	char text[NP_B64_LEN(RELAY_KEY_LEN) + 1];
+	int ret;
+
+	if (!key->len)
+		return np_json_set_null(obj, "relayAuthAesKey");
+	if (key->len != RELAY_KEY_LEN)
+		return -EINVAL;
+	np_b64_encode(key->data, key->len, text);
+	ret = np_json_set_str(obj, "relayAuthAesKey", text);
+	np_wipe(text, sizeof(text));
+	return ret;
+}
+
 struct np_json *np_session_request_payload(const struct np_session_request *msg)
 {
 	struct np_json *obj = np_json_obj();
@@ -47,7 +65,7 @@ struct np_json *np_session_request_payload(const struct np_session_request *msg)
 	if (!obj || (msg->is_npt ? put_npt_target(obj, msg) : put_ssh_target(obj, msg)) ||
 	    np_json_set_bool(obj, "authenticateToRvd", msg->auth_to_rvd) ||
 	    np_json_set_str(obj, "relayAuthMode", msg->auth_mode[0] ? msg->auth_mode : "payload") ||
-	    np_json_set_null(obj, "relayAuthAesKey") ||
+	    put_relay_key(obj, &msg->relay_key) ||
 	    msg_put_text(obj, "clientNonce", msg->client_nonce) ||
 	    msg_put_text(obj, "rvdNonce", msg->rvd_nonce) ||
 	    np_json_set_bool(obj, "encryptRvdTraffic", msg->encrypt) ||
@@ -118,6 +136,23 @@ static int read_client_pk(const struct np_json *payload, struct np_session_reque
 	return 0;
 }
 
+static int read_relay_key(const struct np_json *payload, struct np_session_request *msg,
+			  struct np_err *err)
+{
+	char *text = NULL;
+	int ret = msg_dup_opt(payload, "relayAuthAesKey", NP_B64_LEN(RELAY_KEY_LEN), &text, err);
+
+	if (!ret && text &&
+	    (np_b64_decode_secret(text, strlen(text), &msg->relay_key) ||
+	     msg->relay_key.len != RELAY_KEY_LEN))
+		ret = np_fail(err, -EINVAL, "relayAuthAesKey is not the base64 of %d bytes",
+			      RELAY_KEY_LEN);
+	if (text)
+		np_wipe(text, strlen(text));
+	free(text);
+	return ret;
+}
+
 static int read_common(const struct np_json *payload, struct np_session_request *msg,
 		       struct np_err *err)
 {
@@ -138,7 +173,8 @@ static int read_common(const struct np_json *payload, struct np_session_request 
 	if (msg->auth_to_rvd && (!msg->client_nonce[0] || !msg->rvd_nonce[0]))
 		return np_fail(err, -EINVAL,
 			       "authenticateToRvd is set and clientNonce or rvdNonce is missing");
-	return read_client_pk(payload, msg, err);
+	ret = read_relay_key(payload, msg, err);
+	return ret ? ret : read_client_pk(payload, msg, err);
 }
 
 int np_session_request_read(const struct np_json *payload, bool is_npt,
