@@ -15,6 +15,7 @@ struct atserverd_conf {
 	uint16_t port, directory_port;
 	bool directory, client_cert, verbose;
 	uint64_t max_connections, note_ttl_ms, stats_ms, idle_ms;
+	uint64_t quota_keys, quota_bytes, quota_notes, quota_connections;
 	uint64_t ready_fd; /* 0: none */
 	int log_format;	   /* index into the option's names: text, json */
 	/* Files with relative paths resolved; "" when not given. */

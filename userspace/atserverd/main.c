@@ -133,6 +133,10 @@ static int open_server(struct app *app, struct np_err *err)
 	conf.note_ttl_ms = app->conf->note_ttl_ms;
 	conf.stats_interval_ms = app->conf->stats_ms;
 	conf.idle_unauth_ms = app->conf->idle_ms;
+	conf.quota_keys = app->conf->quota_keys;
+	conf.quota_bytes = app->conf->quota_bytes;
+	conf.quota_notes = app->conf->quota_notes;
+	conf.quota_connections = app->conf->quota_connections;
 	return np_atserver_open(app->loop, &conf, &app->srv, err);
 }
 

@@ -2,6 +2,7 @@
 #include "atserver/expiry.h"
 
 #include "atserver/internal.h"
+#include "atserver/quota.h"
 #include "atserver/record.h"
 #include "atserver/tenant.h"
 #include "atserver/turn.h"
@@ -41,6 +42,7 @@ static bool collect_one(const char *atsign, const char *key, void *arg)
 	gone = malloc(sizeof(*gone) + len);
 	if (!gone)
 		return false;
+	np_quota_moved(tenant, np_quota_size(tenant, key), -1);
 	gone->tenant = tenant;
 	memcpy(gone->key, key, len);
 	STAILQ_INSERT_TAIL(&collect->list, gone, next);

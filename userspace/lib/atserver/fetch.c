@@ -5,6 +5,7 @@
 #include "atserver/key.h"
 #include "atserver/outbound.h"
 #include "atserver/parse.h"
+#include "atserver/quota.h"
 #include "atserver/record.h"
 #include "atserver/respond.h"
 #include "atserver/session.h"
@@ -66,7 +67,8 @@ bool np_fetch_keep(struct np_tenant *tenant, const char *cached, const struct np
 	struct np_meta meta;
 
 	np_meta_from_json(&meta, np_json_get(json, "metaData"));
-	if (!np_meta_num(&meta, NP_META_TTR, 0) || strlen(cached) >= NP_KEY_MAX)
+	if (!np_meta_num(&meta, NP_META_TTR, 0) || strlen(cached) >= NP_KEY_MAX ||
+	    np_quota_allows(tenant, cached, strlen(np_json_str(json, "data")), NULL))
 		return false;
 	np_rec_cache(tenant, cached, np_json_str(json, "data"), &meta);
 	return true;

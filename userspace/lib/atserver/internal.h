@@ -55,6 +55,11 @@ struct np_tenant {
 	struct np_map enrols; /* enrolment id -> struct np_enrol, a cache of the store */
 	struct np_map blocked; /* atSigns that may not connect, a cache of the store */
 	bool blocked_known;
+	int64_t nr_keys, nr_bytes; /* of the store, when usage_known */
+	bool usage_known;
+	unsigned int nr_owners;	   /* authenticated connections */
+	uint64_t notes_left;	   /* of this minute */
+	long long notes_at_ms;	   /* monotonic: when the bucket was filled last */
 	struct np_visits *visits;  /* for stats; NULL until somebody came */
 	int64_t login_at, pkam_at; /* wall clock of the last ones, 0 since the start none */
 	STAILQ_ENTRY(np_tenant) dirty;

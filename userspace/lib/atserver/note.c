@@ -4,6 +4,7 @@
 #include "atserver/block.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
+#include "atserver/quota.h"
 #include "atserver/record.h"
 #include "atserver/tenant.h"
 #include "atserver/turn.h"
@@ -116,6 +117,9 @@ static int update_cache(struct np_tenant *tenant, const char *from, const struct
 	    snprintf(key, sizeof(key), "cached:%s", spec->key) >= NP_KEY_MAX)
 		return 0;
 	if (!spec->is_delete && !np_meta_num(spec->meta, NP_META_TTR, 0))
+		return 0;
+	if (!spec->is_delete && spec->value &&
+	    np_quota_allows(tenant, key, strlen(spec->value), NULL))
 		return 0;
 	if (!spec->is_delete && spec->value) {
 		np_meta_put_text(&meta, NP_META_CREATED_BY, from);

@@ -3,6 +3,7 @@
 
 #include "atserver/internal.h"
 #include "atserver/key.h"
+#include "atserver/quota.h"
 #include "atserver/turn.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -135,6 +136,7 @@ static int put(struct np_tenant *tenant, const char *key, struct np_record *rec,
 	struct np_json *json = np_json_obj();
 	struct np_buf text = NP_BUF_INIT;
 	struct np_err err = NP_ERR_INIT;
+	int64_t before = np_quota_size(tenant, key);
 	int ret = -ENOMEM;
 
 	if (!json || np_meta_to_json(meta, json) || np_json_write(json, &text)) {
@@ -143,6 +145,8 @@ static int put(struct np_tenant *tenant, const char *key, struct np_record *rec,
 	}
 	rec->meta = np_buf_str(&text);
 	ret = store->ops->put(store, tenant->name, key, rec, &err);
+	if (!ret)
+		np_quota_moved(tenant, before, (int64_t)(strlen(key) + rec->value_len + text.len));
 out:
 	np_buf_fini(&text);
 	np_json_put(json);
@@ -232,14 +236,18 @@ int np_rec_delete(struct np_tenant *tenant, const char *key, int64_t *commit_id)
 {
 	struct np_store *store = tenant->srv->store;
 	struct np_err err = NP_ERR_INIT;
+	int64_t before;
 	int ret;
 
 	ret = np_turn_begin(tenant->srv);
 	if (ret)
 		return ret;
+	before = np_quota_size(tenant, key);
 	ret = store->ops->del(store, tenant->name, key, &err);
 	if (ret && ret != -ENOENT)
 		return np_turn_failed(tenant->srv, ret, np_err_text(&err), tenant->name);
+	if (!ret)
+		np_quota_moved(tenant, before, -1);
 	return np_rec_log(tenant, key, '-', commit_id);
 }
 

@@ -44,6 +44,8 @@ struct np_atserver_conf {
 	uint64_t idle_unauth_ms, idle_auth_ms, handshake_ms;
 	uint64_t max_queued; /* bytes that a connection may leave unread before it is closed */
 	uint64_t retry_min_ms, retry_max_ms; /* between attempts to deliver to another server */
+	/* For each atSign, 0: no limit. Notifications per minute, connections of its owner. */
+	uint64_t quota_keys, quota_bytes, quota_notes, quota_connections;
 	uint64_t refresh_after_ms; /* to the first daily refresh of cached keys; 0: random */
 };
 

@@ -266,6 +266,8 @@ void np_session_destroy(struct np_session *s)
 	else
 		np_tls_close_flush(s->tls, FLUSH_MS);
 	np_linebuf_fini(&s->in);
+	if (s->auth == NP_AUTH_OWNER)
+		s->tenant->nr_owners--;
 	free(s->challenge);
 	free(s->peer);
 	free(s->enrol_id);
@@ -312,8 +314,15 @@ static char *dup_text(const char *text, int *ret)
 	return copy;
 }
 
+static void count_owner(struct np_session *s, int by)
+{
+	if (s->auth == NP_AUTH_OWNER)
+		s->tenant->nr_owners += (unsigned int)by;
+}
+
 void np_session_reset(struct np_session *s)
 {
+	count_owner(s, -1);
 	s->auth = NP_AUTH_NONE;
 	s->cram = false;
 	np_monitor_free(s->monitor);
@@ -335,6 +344,7 @@ int np_session_set_owner(struct np_session *s, struct np_tenant *tenant, const c
 	s->auth = NP_AUTH_OWNER;
 	s->tenant = tenant;
 	s->enrol_id = id;
+	count_owner(s, 1);
 	return 0;
 }
 

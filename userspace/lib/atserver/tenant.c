@@ -134,6 +134,7 @@ static bool forget_one(const char *key, void *value, void *arg)
 	tenant->signing = NULL;
 	np_map_fini(&tenant->enrols, np_enrol_free);
 	np_block_forget(tenant);
+	tenant->usage_known = false;
 	return true;
 }
 

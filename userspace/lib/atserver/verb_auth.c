@@ -2,6 +2,7 @@
 /* cram and pkam: the owner answers the challenge of `from` (atprotocol.md 9.2, 9.3). */
 #include "atserver/enrol.h"
 #include "atserver/internal.h"
+#include "atserver/quota.h"
 #include "atserver/record.h"
 #include "atserver/respond.h"
 #include "atserver/session.h"
@@ -35,6 +36,13 @@ static struct np_tenant *take_challenge(struct np_session *s, char text[CHALLENG
 /* A challenge is good for one success. */
 static void succeed(struct np_session *s, struct np_tenant *tenant, const char *enrol_id, bool cram)
 {
+	/* Who is in already may prove it again. */
+	if ((s->auth != NP_AUTH_OWNER || s->tenant != tenant) &&
+	    !np_quota_has_connection(tenant)) {
+		np_respond_error(s, "AT0012", "quota: %s has %u connections, no more are possible"
+				 " here", tenant->name, tenant->nr_owners);
+		return;
+	}
 	if (np_session_set_owner(s, tenant, enrol_id)) {
 		np_respond_error(s, "AT0010", "out of memory");
 		return;

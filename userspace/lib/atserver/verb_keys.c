@@ -8,11 +8,13 @@
 #include "atserver/enrol.h"
 #include "atserver/internal.h"
 #include "atserver/key.h"
+#include "atserver/quota.h"
 #include "atserver/record.h"
 #include "atserver/respond.h"
 #include "atserver/turn.h"
 #include "atserver/verb.h"
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "json/json.h"
 #include "store/store.h"
@@ -242,6 +244,7 @@ static void put_one(struct np_session *s, char *rest)
 {
 	char *kind_name = np_parse_take(&rest, ':'), *space = strchr(rest, ' ');
 	int kind = kind_name ? kind_of(kind_name) : -1;
+	struct np_err err = NP_ERR_INIT;
 	struct put put = {0};
 	struct np_key key;
 
@@ -252,6 +255,8 @@ static void put_one(struct np_session *s, char *rest)
 		np_respond_error(s, "AT0003", "%s", usage);
 	else if (!may_put(s, &put, &key))
 		np_respond_error(s, "AT0009", "connection may not update %s", key.text);
+	else if (np_quota_allows(s->tenant, key.text, strlen(space + 1), &err))
+		np_respond_error(s, "AT0011", "%s", err.msg);
 	else if (write_key(s, key.text, &put, space + 1))
 		np_respond_store(s);
 	else

@@ -7,6 +7,7 @@
 #include "atserver/key.h"
 #include "atserver/note.h"
 #include "atserver/queue.h"
+#include "atserver/quota.h"
 #include "atserver/respond.h"
 #include "atserver/tenant.h"
 #include "atserver/verb.h"
@@ -84,6 +85,8 @@ static bool may_send(struct np_session *s, const struct parts *p)
 
 static void from_owner(struct np_session *s, struct parts *p)
 {
+	struct np_err err = NP_ERR_INIT;
+
 	if (strcmp(p->owner, s->tenant->name)) {
 		np_respond_error(s, "AT0009", "%s cannot notify as %s", s->tenant->name, p->owner);
 		return;
@@ -97,7 +100,9 @@ static void from_owner(struct np_session *s, struct parts *p)
 		np_respond_error(s, "AT0011", "too many notifications wait for %s", p->spec.to);
 		return;
 	}
-	if (np_note_send(s->tenant, &p->spec))
+	if (np_quota_take_note(s->tenant, &err))
+		np_respond_error(s, "AT0011", "%s", err.msg);
+	else if (np_note_send(s->tenant, &p->spec))
 		np_respond_store(s);
 	else
 		np_respond_str(s, p->spec.id);
@@ -108,6 +113,7 @@ static void from_owner(struct np_session *s, struct parts *p)
 static void from_peer(struct np_session *s, struct parts *p)
 {
 	struct np_tenant *tenant = p->spec.to ? np_tenant_find(s->srv, p->spec.to) : NULL;
+	struct np_err err = NP_ERR_INIT;
 	char uuid[NP_UUID_SIZE];
 	int ret;
 
@@ -121,6 +127,11 @@ static void from_peer(struct np_session *s, struct parts *p)
 	s->tenant = tenant;
 	if (np_block_refuses(s, tenant))
 		return;
+	/* Not a final refusal: the other server tries again later. */
+	if (np_quota_take_note(tenant, &err)) {
+		np_respond_error(s, "AT0011", "%s", err.msg);
+		return;
+	}
 	ret = np_note_receive(tenant, s->peer, &p->spec);
 	if (ret == -EEXIST)
 		np_respond_error(s, "AT0022", "notification id %.100s is in use", p->spec.id);

@@ -5,6 +5,7 @@
 #include "atserver/key.h"
 #include "atserver/note.h"
 #include "atserver/queue.h"
+#include "atserver/quota.h"
 #include "atserver/respond.h"
 #include "atserver/verb.h"
 #include "base/buf.h"
@@ -53,6 +54,12 @@ static int check(struct all *all, char *rest)
 	return 0;
 }
 
+static int quota_used_up(struct all *all)
+{
+	np_str_copy(all->err.remote, sizeof(all->err.remote), "AT0011");
+	return -1;
+}
+
 static int send_to(struct all *all, const char *to)
 {
 	struct np_tenant *tenant = all->s->tenant;
@@ -78,6 +85,8 @@ static int send_to(struct all *all, const char *to)
 		ret = refuse(all, "AT0009", "connection may not notify", spec.key);
 	else if (np_queue_is_full(all->s->srv->queue, tenant, to))
 		ret = refuse(all, "AT0011", "too many notifications wait for", to);
+	else if (np_quota_take_note(tenant, &all->err))
+		ret = quota_used_up(all);
 	else if (np_note_send(tenant, &spec))
 		ret = refuse(all, "AT0002", "the server cannot store data for", to);
 	else if (np_json_set_str(all->ids, to, spec.id))

@@ -7,6 +7,7 @@
 #include "atserver/note.h"
 #include "atserver/pubkey.h"
 #include "atserver/queue.h"
+#include "atserver/quota.h"
 #include "atserver/record.h"
 #include "atserver/respond.h"
 #include "atserver/verb.h"
@@ -84,9 +85,15 @@ static void store(struct np_session *s, const struct np_key *key, const char *va
 		  const struct np_meta *meta, char op)
 {
 	char public_key[NP_ATSIGN_MAX + 32];
+	struct np_err err = NP_ERR_INIT;
 	int64_t commit_id = -1;
 	bool changed;
 
+	if ((value && np_quota_allows(s->tenant, key->text, strlen(value), &err)) ||
+	    (key->type == NP_KEY_SHARED && value && np_quota_take_note(s->tenant, &err))) {
+		np_respond_error(s, "AT0011", "%s", err.msg);
+		return;
+	}
 	snprintf(public_key, sizeof(public_key), "public:publickey%s", s->tenant->name);
 	changed = value && !strcmp(key->text, public_key) &&
 		  value_differs(s->tenant, key->text, value);
