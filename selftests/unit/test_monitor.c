@@ -214,6 +214,12 @@ static bool wait_for(bool (*cond)(void *), unsigned int n)
 	return fake_wait(&w, cond, &n, 8000);
 }
 
+static bool has_a_value(void *arg)
+{
+	(void)arg;
+	return ear.nr_notes > 0;
+}
+
 static bool is_stored(void *arg)
 {
 	(void)arg;
@@ -392,6 +398,32 @@ static void one_slow_sender_does_not_hold_up_others(void)
 	end();
 }
 
+/* Who keeps us waiting for a key uses up its own share only. */
+static void one_sender_cannot_fill_the_waiting_room(void)
+{
+	char line[512];
+	unsigned int i;
+
+	begin();
+	listen_to(NULL, 0, false);
+	KTAP_OK(wait_for(is_up, 1));
+	w.mood.prefix = "lookup:shared_key@carol";
+	w.mood.answer = ""; /* never answered */
+	for (i = 0; i < 300; i++) {
+		snprintf(line, sizeof(line),
+			 "{\"id\":\"c%u\",\"from\":\"@carol\",\"to\":\"@bob\",\"key\":\"@bob:x@carol\","
+			 "\"value\":\"AAAA\",\"isEncrypted\":true,\"metadata\":null}",
+			 i);
+		fake_notify(&w, "@bob", line);
+	}
+	send_note("a.buzz", "passes");
+	KTAP_OK(fake_wait(&w, has_a_value, NULL, 8000));
+	KTAP_STREQ(ear.values[0], "passes");
+	KTAP_OK(ear.nr_bad >= 200);
+	KTAP_OK(strstr(ear.bad.msg, "@carol"));
+	end();
+}
+
 static void undecryptable_ones_are_reported(void)
 {
 	begin();
@@ -538,6 +570,7 @@ int main(void)
 	KTAP_RUN(repeated_ids_and_stats_are_dropped);
 	KTAP_RUN(unwanted_ones_cost_nothing);
 	KTAP_RUN(one_slow_sender_does_not_hold_up_others);
+	KTAP_RUN(one_sender_cannot_fill_the_waiting_room);
 	KTAP_RUN(undecryptable_ones_are_reported);
 	KTAP_RUN(clear_and_empty_values);
 	KTAP_RUN(dead_peer_is_noticed_by_the_heartbeat);

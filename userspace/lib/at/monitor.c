@@ -27,6 +27,7 @@
 
 #define REMEMBERED_IDS 512
 #define MAX_PENDING 256
+#define MAX_PENDING_OF_ONE 32 /* whose atServer is slow must not take the room of the others */
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
 #define STABLE_MS 10000
@@ -295,6 +296,16 @@ static void free_pending(struct pending *p)
 	free(p);
 }
 
+static unsigned int count_of(const struct np_monitor *m, const char *from)
+{
+	const struct pending *p;
+	unsigned int nr = 0;
+
+	for (p = m->pending; p; p = p->next)
+		nr += !strcmp(p->note.from, from);
+	return nr;
+}
+
 static struct pending *first_of(struct np_monitor *m, const char *from)
 {
 	struct pending *p;
@@ -364,12 +375,13 @@ static bool hold_back(struct np_monitor *m, struct np_at_note *note)
 {
 	struct pending *p = NULL, **at = &m->pending;
 	struct np_err err = NP_ERR_INIT;
-	bool is_first = !first_of(m, note->from);
+	unsigned int nr = count_of(m, note->from);
 
-	if (m->nr_pending < MAX_PENDING)
+	if (m->nr_pending < MAX_PENDING && nr < MAX_PENDING_OF_ONE)
 		p = calloc(1, sizeof(*p));
 	if (!p) {
-		np_fail(&err, -ENOBUFS, "too many notifications wait for keys");
+		np_fail(&err, -ENOBUFS, "too many notifications of %s wait for its key",
+			nr < MAX_PENDING_OF_ONE ? "all senders" : note->from);
 		return reject(m, note->from, note->key, &err);
 	}
 	p->monitor = m;
@@ -379,7 +391,7 @@ static bool hold_back(struct np_monitor *m, struct np_at_note *note)
 		at = &(*at)->next;
 	*at = p;
 	m->nr_pending++;
-	return !is_first || try_pending(p, NULL, NULL, false) >= 0;
+	return nr || try_pending(p, NULL, NULL, false) >= 0;
 }
 
 static bool handle_note(struct np_monitor *m, struct np_at_note *note)
