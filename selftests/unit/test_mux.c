@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * A session of many connections, both ends in one loop, with a relay between that pairs by order
- *alone and a target that echoes:
+ * alone and a target that echoes:
  *
  *	programs --> mux (client) --> relay a|b <-- mux (daemon) --> target
  */
@@ -344,6 +344,25 @@ static void connect_messages_are_paced(void)
 	tear_down();
 }
 
+/* A connection that has brought a byte is paired: the next one need not wait. */
+static void a_paired_connection_holds_nobody_up(void)
+{
+	long long began;
+	unsigned int i;
+	int fd;
+
+	set_up(2, 60000);
+	began = np_clock_mono_ms();
+	for (i = 0; i < 40; i++) {
+		fd = program(client.port);
+		say(fd, "x");
+		UNTIL(has_come(fd, "x"));
+		np_fd_close(&fd);
+	}
+	KTAP_OK(np_clock_mono_ms() - began < 39 * 20);
+	tear_down();
+}
+
 static void half_close_keeps_the_other_way_open(void)
 {
 	int fd;
@@ -519,6 +538,7 @@ int main(void)
 	KTAP_RUN(many_with_one_key);
 	KTAP_RUN(many_in_clear);
 	KTAP_RUN(connect_messages_are_paced);
+	KTAP_RUN(a_paired_connection_holds_nobody_up);
 	KTAP_RUN(half_close_keeps_the_other_way_open);
 	KTAP_RUN(a_target_that_refuses_ends_one_connection);
 	KTAP_RUN(a_program_that_comes_and_goes);

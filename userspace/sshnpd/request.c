@@ -4,10 +4,11 @@
  *
  *	VERIFYING --signature good, session id new, target permitted--> PROBING (npt_request) or
  *		STARTING (ssh_request; srv connects to the relay and the target)
+ *	VERIFYING --signature bad, public key from the cache--> once more with a fresh key
  *	PROBING --target reached--> STARTING (srv connects to the relay). Its srv dials the target
- *for each connection of the client, too late to tell why it is refused VERIFYING --signature bad,
- *public key from the cache--> once more with a fresh key STARTING --start line--> RUNNING (answer
- *sent) --srv ends--> freed any --failure--> its text is sent, freed
+ *		for each connection of the client, too late to tell why it is refused
+ *	STARTING --start line--> RUNNING (answer sent) --srv ends--> freed
+ *	any --failure--> its text is sent, freed
  *
  * What is malformed is not answered, as peers do; neither is a session id that was used before.
  */

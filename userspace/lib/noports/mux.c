@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- *	DIALLING --relay connected, authenticated--> READY (is_ready) --control socket ends,
- *failure, nothing open after the timeout--> ENDED (has_ended), told from the loop
+ *	DIALLING --relay connected, authenticated--> READY (is_ready)
+ *	READY --control socket ends, failure, nothing open after the timeout--> ENDED (has_ended),
+ *		told from the loop
  *
  * This file holds the control socket and the end; mux_client.c and mux_daemon.c open connections,
- *mux_conn.c holds one of them.
+ * mux_conn.c holds one of them.
  */
 #include "noports/mux_impl.h"
 

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * The client's side. Relay and device match sockets by order alone, so connections are opened
- *strictly one after another:
+ * strictly one after another:
  *
- *	WAITING (accepted) --its turn--> CURRENT (dials the relay) --authenticated--> `connect`
- *said, joined
+ *	WAITING (accepted) --its turn--> CURRENT (dials the relay)
+ *	CURRENT --authenticated, may_say()--> `connect` said, joined
  *
  * Devices exist that handle each request in a thread of its own; two requests close together may
- *then reach the relay swapped (noports.md 6.4). 20 ms between `connect` messages keep even those in
- *order. The next relay socket is dialled meanwhile: what waits is its message.
+ * then reach the relay swapped (noports.md 6.4). So a `connect` message waits until the connection
+ * before it has brought a byte, which proves it paired, or for 20 ms, which keeps even those in
+ * order. The next relay socket is dialled meanwhile: what waits is its message.
  */
 #include "noports/mux_impl.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "net/listen.h"
@@ -21,7 +23,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PACE_S 0.020
+#define PACE_MS 20
+#define LOOK_S 0.001 /* how often to look whether the wait is over */
 #define BACKLOG 512
 
 static void fail_session(struct np_mux *mux, int code, const char *what)
@@ -49,19 +52,28 @@ static void say_connect(struct mux_conn *conn)
 	if (mux_say(mux, &msg))
 		return;
 	mux->current = NULL;
-	ev_now_update(mux->loop);
-	ev_timer_set(&mux->pace, PACE_S, 0.);
-	ev_timer_start(mux->loop, &mux->pace);
+	mux->previous = conn;
+	mux->previous_heard = false;
+	mux->said_at_ms = np_clock_mono_ms();
 	mux_conn_join(conn);
 	mux_client_next(mux);
+}
+
+static bool may_say(const struct np_mux *mux)
+{
+	if (mux->previous ? mux_conn_heard(mux->previous) : mux->previous_heard)
+		return true;
+	return !mux->said_at_ms || np_clock_mono_ms() - mux->said_at_ms >= PACE_MS;
 }
 
 static void on_pace(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct np_mux *mux = w->data;
 
-	(void)loop;
 	(void)revents;
+	if (mux->current && mux->current->relay >= 0 && !may_say(mux))
+		return;
+	ev_timer_stop(loop, w);
 	if (mux->current && mux->current->relay >= 0)
 		say_connect(mux->current);
 }
@@ -78,8 +90,12 @@ static void on_relay(int fd, const struct np_err *err, void *arg)
 		return;
 	}
 	conn->relay = fd;
-	if (!ev_is_active(&mux->pace))
+	if (may_say(mux)) {
 		say_connect(conn);
+		return;
+	}
+	ev_now_update(mux->loop);
+	ev_timer_again(mux->loop, &mux->pace);
 }
 
 void mux_client_next(struct np_mux *mux)
@@ -128,7 +144,7 @@ static void on_heartbeat(struct ev_loop *loop, ev_timer *w, int revents)
 
 void mux_client_init(struct np_mux *mux)
 {
-	ev_timer_init(&mux->pace, on_pace, PACE_S, 0.);
+	ev_timer_init(&mux->pace, on_pace, 0., LOOK_S);
 	ev_timer_init(&mux->heartbeat, on_heartbeat, 0., 0.);
 	mux->pace.data = mux->heartbeat.data = mux;
 }

@@ -34,6 +34,20 @@ struct mux_conn *mux_conn_new(struct np_mux *mux)
 	return conn;
 }
 
+bool mux_conn_heard(const struct mux_conn *conn)
+{
+	uint64_t from_local, from_relay = 0;
+	struct np_splice_stats stats;
+
+	if (conn->tunnel)
+		np_tunnel_bytes(conn->tunnel, &from_local, &from_relay);
+	if (conn->pair) {
+		np_pair_stats(conn->pair, &stats);
+		from_relay = stats.bytes[1];
+	}
+	return from_relay || conn->heard;
+}
+
 static void unlink_conn(struct mux_conn *conn)
 {
 	struct np_mux *mux = conn->mux;
@@ -49,6 +63,10 @@ static void unlink_conn(struct mux_conn *conn)
 	mux->nr--;
 	if (mux->current == conn)
 		mux->current = NULL;
+	if (mux->previous == conn) {
+		mux->previous_heard = mux_conn_heard(conn);
+		mux->previous = NULL;
+	}
 }
 
 void mux_conn_free(struct mux_conn *conn)
@@ -128,6 +146,7 @@ static void on_pair_end(struct np_pair *pair, enum np_pair_end how,
 
 	(void)pair;
 	conn->pair = NULL;
+	conn->heard = stats->bytes[1];
 	if (how != NP_END_EOF)
 		np_fail(&err, -ECONNRESET, "%s", np_pair_end_name(how));
 	conn_over(conn, &err, how == NP_END_RESET_B, stats->bytes[1]);

@@ -2,12 +2,13 @@
 /*
  * The device's side. One request at a time, because relay and client match sockets by order alone:
  *
- *	REQUESTED --relay connected, authenticated--> next request may start; target dialled -->
- *joined relay not reached: three more attempts, a second apart, then the session ends target not
- *reached: what the client sends is read and dropped until it has seen the end
+ *	REQUESTED --relay connected, authenticated--> next request may start; target dialled
+ *	target reached --> joined
+ *	relay not reached: three more attempts, a second apart, then the session ends
+ *	target not reached: what the client sends is read and dropped until it has seen the end
  *
  * What is not handled yet stays in the reader, and then in the socket: a flood of requests waits
- *outside.
+ * outside.
  */
 #include "noports/mux_impl.h"
 

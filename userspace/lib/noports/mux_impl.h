@@ -31,6 +31,7 @@ struct mux_conn {
 	struct np_session_keys keys;
 	struct np_tunnel *tunnel;
 	struct np_pair *pair;
+	bool heard; /* of a pair that has ended: a byte came from the relay */
 	ev_io drain;	   /* daemon: what the client still sends to a target that is not there */
 	ev_timer patience; /* daemon: the next attempt, or the end of draining */
 	unsigned int attempts;
@@ -59,6 +60,10 @@ struct np_mux {
 	struct mux_conn *first, *last;
 	unsigned int nr;
 	struct mux_conn *current; /* the one that is being opened: there is never a second */
+	/* Client: the one before it, until it has closed; when its message went out. */
+	struct mux_conn *previous;
+	bool previous_heard; /* of one that has closed */
+	long long said_at_ms;
 	struct np_listener *listener;
 	struct np_splice *splice;
 	void (*on_ready)(struct np_mux *mux, uint16_t local_port, void *arg);
@@ -81,6 +86,8 @@ struct mux_conn *mux_conn_new(struct np_mux *mux); /* appended; NULL on no memor
 void mux_conn_free(struct mux_conn *conn);	   /* resets what it holds */
 /** mux_conn_closed() - free @conn and end the session if it was the last one after the timeout. */
 void mux_conn_closed(struct mux_conn *conn);
+/** mux_conn_heard() - has a byte come from the relay? Then this connection is paired. */
+bool mux_conn_heard(const struct mux_conn *conn);
 /** mux_conn_join() - both sockets are there: let bytes flow. A failure ends the session. */
 void mux_conn_join(struct mux_conn *conn);
 

@@ -11,7 +11,7 @@ struct rdial;
 /**
  * struct rdial_params - borrowed for the call, but for @escr, which must live until the outcome.
  * @auth_line: payload mode: the line without LF, said at once, as some relays listen for it for
- *half a second only (noports.md 5.7). NULL with @escr, and when the relay wants no proof
+ *	half a second only (noports.md 5.7). NULL with @escr, and when the relay wants no proof
  */
 struct rdial_params {
 	struct ev_loop *loop;
