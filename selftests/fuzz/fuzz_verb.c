@@ -39,6 +39,9 @@ static void try_verb(enum np_verb verb, char *rest)
 		struct np_req_scan scan;
 		struct np_req_notify notify;
 		struct np_req_monitor monitor;
+		struct np_req_sync sync;
+		struct np_req_stats stats;
+		struct np_req_notify_list list;
 	} req;
 	char *key;
 
@@ -71,6 +74,19 @@ static void try_verb(enum np_verb verb, char *rest)
 		if (!np_parse_monitor(rest, &req.monitor, &err))
 			try_regex(req.monitor.regex);
 		break;
+	case NP_VERB_SYNC:
+		if (!np_parse_sync(rest, &req.sync, &err))
+			try_regex(req.sync.regex);
+		break;
+	case NP_VERB_STATS:
+		if (!np_parse_stats(rest, &req.stats, &err))
+			try_regex(req.stats.regex);
+		break;
+	case NP_VERB_NOTIFY_LIST:
+		if (!np_parse_notify_list(rest, &req.list, &err))
+			try_regex(req.list.regex);
+		break;
+	case NP_VERB_NOTIFY_ALL:
 	case NP_VERB_NOTIFY:
 		np_parse_notify(rest, &req.notify, &err);
 		break;
