@@ -86,7 +86,7 @@ answer_of() { # answer_of SECONDS NAME
 }
 
 measure_monitors() {
-	local before after in
+	local before after in pid
 	if [ "$(ulimit -Hn)" != unlimited ] && [ "$(ulimit -Hn)" -lt $((CONNS + OWN_FDS)) ]; then
 		bench_say "descriptor limit $(ulimit -Hn) is too low for $CONNS connections: not measured"
 		return
@@ -96,13 +96,14 @@ measure_monitors() {
 	realm_serve
 	before=$(settled_rss "$server")
 	coproc CROWD { exec "$ATBENCH" monitors "${COMMON[@]}" -a "$receivers" -c "$CONNS" 2>"$bench_tmp/crowd.log"; }
-	bench_reap "$CROWD_PID"
+	pid=$CROWD_PID
 	answer_of 300 up
 	after=$(settled_rss "$server")
 	echo noop >&"${CROWD[1]}"
 	answer_of 60 answered
 	in=${CROWD[1]}
 	exec {in}>&-
+	wait "$pid" || fail "the load process failed: $(tail -n 3 "$bench_tmp/crowd.log")"
 	bench_row control.monitor.rss "$(awk -v a="$after" -v b="$before" -v n="$CONNS" 'BEGIN { printf "%.2f", (a - b) / n }')" \
 		KiB/conn 40 '<=' 1 -
 	bench_row control.monitor.answered "$CONNS" conns "$CONNS" '>=' 1 -
