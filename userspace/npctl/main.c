@@ -35,7 +35,7 @@ static const struct cli_cmd cmds[] = {
 		"copy everything that a server stores into the new FILE, also while it runs",
 		.args = "DIR FILE", .min_args = 2, .max_args = 2),
 	CLI_CMD("server export", npctl_server_export, npctl_no_opts,
-		"write everything that one atSign has into the new FILE, also while it is served",
+		"write all that one atSign has into the new FILE, also while it is served",
 		.args = "DIR @ATSIGN FILE", .min_args = 3, .max_args = 3),
 	CLI_CMD("server import", npctl_server_import, npctl_no_opts,
 		"host the atSign of an export; a running atserverd takes it up by itself",
@@ -48,7 +48,7 @@ static const struct cli_cmd cmds[] = {
 
 static const struct cli_prog prog = {
 	.name = "npctl",
-	.purpose = "make and edit a private realm, keep its data safe, look at what the kernel relays",
+	.purpose = "private realms, their data, and what the kernel relays",
 	.cmds = cmds,
 	.need_cmd = true,
 };
