@@ -6,7 +6,6 @@
  */
 #include "srvd.h"
 
-#include "at/client.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/rsa.h"
@@ -60,8 +59,7 @@ static void on_key(const struct np_err *err, const struct np_rsa *key, const cha
 
 static void ask_key(struct side_key *side, const char *atsign)
 {
-	int ret = np_at_client_public_key(side->auth->srvd->client, atsign, side->is_fresh, on_key,
-					  side);
+	int ret = look_key(side->auth->srvd, atsign, side->is_fresh, on_key, side);
 
 	side->is_asked = !ret;
 	if (ret)
@@ -155,8 +153,8 @@ void srvd_auth_closed(struct np_relay_session *session, void *arg)
 
 	if (!auth)
 		return;
-	np_at_client_cancel(srvd->client, &auth->side[0]);
-	np_at_client_cancel(srvd->client, &auth->side[1]);
+	look_cancel(srvd, &auth->side[0]);
+	look_cancel(srvd, &auth->side[1]);
 	np_rsa_free(auth->side[0].key);
 	np_rsa_free(auth->side[1].key);
 	np_buf_fini(&auth->text);

@@ -171,6 +171,7 @@ static void close_all(struct srvd *srvd)
 {
 	np_monitor_close(srvd->monitor);
 	np_relay_free(srvd->relay);
+	look_fini(srvd);
 	np_at_client_free(srvd->client);
 	np_splice_free(srvd->splice);
 	np_directory_free(srvd->dir);

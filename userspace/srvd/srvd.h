@@ -5,11 +5,11 @@
 
 #include "base/log.h"
 #include "conf.h"
+#include "look.h"
 #include "seen.h"
 
 #include <ev.h>
 
-struct np_at_client;
 struct np_at_keys;
 struct np_at_notification;
 struct np_directory;
@@ -26,7 +26,8 @@ struct srvd {
 	struct np_at_keys *keys;
 	struct np_tls_ctx *tls;
 	struct np_directory *dir;
-	struct np_at_client *client;
+	struct np_at_client *client; /* for answers */
+	struct lookers lookers;	     /* for keys */
 	struct np_monitor *monitor;
 	struct np_splice *splice;
 	struct np_relay *relay;
