@@ -32,6 +32,7 @@ refused 'unknown option value: usage error with the flag, the value and the acce
 refused 'a device name that cannot be' 'device' 2 sshnp -f @alice -t @device -r @relay -d 'a;b' "${COMMON[@]}"
 refused 'no relay named' 'srvd' 2 sshnp -f @alice -t @device "${COMMON[@]}"
 refused 'two atSigns in one' 'from' 2 sshnp -f @a@b -t @device -r @relay "${COMMON[@]}"
+refused 'a user name that is an option of ssh' 'remote-user-name' 2 sshnp "${CLIENT[@]}" -u -oProxyCommand=false
 refused '--stdio with -x' 'stdio' 2 sshnp --stdio -x "${CLIENT[@]}"
 
 refused 'key file missing' 'nokeys: does not exist' 1 "${T[@]}" -k "$NP_TMP/nokeys"

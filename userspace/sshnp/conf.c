@@ -77,8 +77,19 @@ static int need(const char *text, const char *flag, const char *what, struct np_
 	return np_fail(err, -EINVAL, "%s is mandatory, unless list-devices is passed: give %s", flag, what);
 }
 
+/* A user name becomes a word of ssh's command line. */
+static int check_user(const char *flag, const char *user, struct np_err *err)
+{
+	if (!user || !*user || (user[0] != '-' && !strpbrk(user, " \t\r\n")))
+		return 0;
+	return np_fail(err, -EINVAL, "%s: '%s' is no user name", flag, user);
+}
+
 static int check_session_flags(struct sshnp_conf *conf, struct np_err *err)
 {
+	if (check_user("--remote-user-name", conf->remote_user, err) ||
+	    check_user("--tunnel-user-name", conf->tunnel_user, err))
+		return -EINVAL;
 	if (conf->send_public_key && !conf->identity_file)
 		return np_fail(err, -EINVAL, "--send-ssh-public-key needs the key: add -i FILE");
 	if (conf->stdio && conf->print_command)

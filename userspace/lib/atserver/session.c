@@ -223,6 +223,26 @@ static const struct np_tls_ops tls_ops = {
 	.closed = on_closed,
 };
 
+/*
+ * Connections that prove nothing must not keep those out that can: the newcomer takes the place of
+ * the one that was silent for the longest. Return: false when all are authenticated.
+ */
+static bool make_room(struct np_atserver *srv)
+{
+	struct np_session *s;
+	int i;
+
+	for (i = NP_IDLE_HANDSHAKE; i <= NP_IDLE_UNAUTH; i++) {
+		TAILQ_FOREACH(s, &srv->idle[i], idle) {
+			if (s->closing || s->busy)
+				continue;
+			np_session_kill(s);
+			return true;
+		}
+	}
+	return false;
+}
+
 void np_session_accept(struct np_atserver *srv, int fd)
 {
 	struct np_err err = NP_ERR_INIT;
@@ -239,7 +259,7 @@ void np_session_accept(struct np_atserver *srv, int fd)
 	}
 	s->srv = srv;
 	s->in = (struct np_linebuf)NP_LINEBUF_INIT(NP_COMMAND_MAX);
-	s->refused = srv->nr_sessions >= srv->conf.max_connections;
+	s->refused = srv->nr_sessions >= srv->conf.max_connections && !make_room(srv);
 	if (np_tls_accept(srv->loop, srv->conf.server_tls, fd, &tls_ops, s, &s->tls, &err)) {
 		np_warn_err(&err, "session: cannot accept");
 		free(s);
