@@ -27,7 +27,7 @@ bench_exit() {
 	local status=$? pid
 	trap - EXIT
 	for pid in ${bench_pids[@]+"${bench_pids[@]}"}; do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+		{ kill "$pid" && wait "$pid"; } 2>/dev/null || true
 	done
 	! declare -F bench_cleanup >/dev/null || bench_cleanup
 	[ -z "$bench_tmp" ] || rm -rf "$bench_tmp"

@@ -11,7 +11,7 @@ here=$(dirname "$0")
 RUNS=${RUNS:-50} DELAY_RUNS=${DELAY_RUNS:-5} DELAY_MS=${DELAY_MS:-40}
 
 bench_begin session
-bench_cleanup() { trap - ERR; (exit 0); np_cleanup; }
+bench_cleanup() { trap - ERR; (exit 0); (np_cleanup); }
 fail() { bench_say "$*"; show_logs >&2; exit 1; }
 [ "$(id -u)" = 0 ] || bench_skip "needs root for network namespaces"
 
