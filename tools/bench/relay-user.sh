@@ -185,9 +185,21 @@ measure_undisturbed() {
 	done
 }
 
+# Where the scheduler places a process decides ping-pong by a factor of 1.5 and stays as it is while the process lives:
+# every repetition draws anew.
+restart_all() {
+	local name
+	for name in "${!pids[@]}"; do
+		kill "${pids[$name]}" 2>/dev/null && wait "${pids[$name]}" 2>/dev/null
+	done
+	pids=() relays=(direct)
+	start_all
+}
+
 measure_all() {
 	local rep cell relay order
 	for ((rep = 1; rep <= REPS; rep++)); do
+		[ "$rep" = 1 ] || restart_all
 		order=("${relays[@]}")
 		[ $((rep % 2)) = 1 ] || mapfile -t order < <(printf '%s\n' "${relays[@]}" | tac)
 		bench_say "repetition $rep of $REPS: ${order[*]}"
