@@ -214,8 +214,6 @@ static int take_early_bytes(struct np_tunnel *t, const struct np_tunnel_params *
 {
 	struct pump *down = &t->down;
 
-	if (params->to_relay)
-		np_buf_take(&t->up.stuck, params->to_relay);
 	if (!params->from_relay)
 		return 0;
 	np_buf_take(&down->stuck, params->from_relay);

@@ -23,9 +23,7 @@ struct np_tunnel;
  * @relay: connected stream socket; taken
  * @encrypt: for local to relay, @decrypt: for relay to local; taken; NULL leaves that direction
  *	as it is
- * @to_relay: bytes that go to the relay first and as they are (the rest of an authentication
- *	line); moved out
- * @from_relay: bytes already read from the relay, not yet decrypted; moved out. Both may be NULL
+ * @from_relay: bytes already read from the relay, not yet decrypted; moved out; may be NULL
  * @on_end: once, from the loop; @err code 0 when both directions finished in order. The owner
  *	then calls np_tunnel_close()
  *
@@ -37,7 +35,7 @@ struct np_tunnel_params {
 	int local_in, local_out;
 	int relay;
 	struct np_aesctr *encrypt, *decrypt;
-	struct np_buf *to_relay, *from_relay;
+	struct np_buf *from_relay;
 	void (*on_end)(struct np_tunnel *tunnel, const struct np_err *err, void *arg);
 	void *arg;
 };
